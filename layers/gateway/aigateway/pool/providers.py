@@ -1,0 +1,208 @@
+"""Providers: rows as they are stored, and what is built from them, each row on its own."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any, Literal, final, get_args
+from urllib.parse import urlsplit
+
+from aigateway.addresses import Network, may_be_dialled
+from aigateway.errors import RowInvalid
+
+ProviderType = Literal[
+    "openai",
+    "anthropic",
+    "bedrock",
+    "copilot",
+    "azure",
+    "google",
+    "openrouter",
+    "vercel",
+    "openai-compat",
+]
+PROVIDER_TYPES: tuple[ProviderType, ...] = get_args(ProviderType)
+RuntimeType = Literal["anthropic", "openai", "copilot"]
+ProviderStatus = Literal["enabled", "disabled", "error"]
+
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+NAME_LIMIT = 63
+RESERVED = frozenset(
+    {
+        "api",
+        "healthz",
+        "readyz",
+        "metrics",
+        "sessions",
+        "interceptions",
+        "models",
+        "clients",
+        "providers",
+        "proxy",
+    }
+)
+DEFAULT_BASE_URLS: Mapping[str, str] = {
+    "openai": "https://api.openai.com/v1/",
+    "anthropic": "https://api.anthropic.com/",
+    "copilot": "https://api.individual.githubcopilot.com",
+}
+
+
+def runtime_type(kind: ProviderType) -> RuntimeType:
+    """Return the family of dialects that a configured type speaks."""
+    if kind in ("anthropic", "bedrock"):
+        return "anthropic"
+    return "copilot" if kind == "copilot" else "openai"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ProviderRow:
+    """A provider as it is stored: a JSON document without secrets, and its version."""
+
+    name: str
+    document: Mapping[str, object]
+    version: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """Where a provider key lies, and its mask; never the key."""
+
+    provider: str
+    key_id: str
+    mask: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class BaseUrl:
+    """``path`` is what stands in front of every target: no slash at its end."""
+
+    scheme: Literal["http", "https"]
+    host: str
+    port: int
+    path: str
+
+    @property
+    def host_header(self) -> bytes:
+        """The authority as the Host header wants it: a default port is left out."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        usual = {"http": 80, "https": 443}[self.scheme]
+        return (host if self.port == usual else f"{host}:{self.port}").encode()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A provider that can serve. Times in seconds; ``None``: the deployment's setting."""
+
+    name: str
+    type: ProviderType
+    base_url: BaseUrl
+    credentials: tuple[SecretRef, ...]
+    enabled: bool
+    first_byte_seconds: float | None = None
+    idle_seconds: float | None = None
+
+    @property
+    def runtime_type(self) -> RuntimeType:
+        return runtime_type(self.type)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ProviderFault:
+    """A provider that is configured, enabled, and cannot be built."""
+
+    name: str
+    type: ProviderType | None
+    reason: str
+
+
+def is_provider_name(text: str) -> bool:
+    """Lower-case words joined by hyphens, at most 63 characters, and no route of ours."""
+    return len(text) <= NAME_LIMIT and NAME.fullmatch(text) is not None and text not in RESERVED
+
+
+def base_url_from(text: str, allowed: tuple[Network, ...]) -> BaseUrl:
+    """Read a base URL. Raises ``RowInvalid``.
+
+    Plain http only to loopback, and only where loopback is ``allowed``. A host given as an
+    address is checked here; a name is checked when it is dialled.
+    """
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise RowInvalid("base_url: expected an absolute https URL") from None
+    host = parts.hostname
+    if parts.scheme not in ("http", "https") or not host or re.search(r"[\s\x00-\x1f]", text):
+        raise RowInvalid("base_url: expected an absolute https URL")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise RowInvalid("base_url: no user, query or fragment is allowed")
+    literal = _address(host)
+    if literal is not None and not may_be_dialled(literal, allowed):
+        raise RowInvalid("base_url: the address is private, link-local or reserved")
+    if parts.scheme == "http" and not (
+        host == "localhost" or (literal is not None and ip_address(literal).is_loopback)
+    ):
+        raise RowInvalid("base_url: plain http is only for loopback addresses")
+    scheme: Literal["http", "https"] = "https" if parts.scheme == "https" else "http"
+    usual = 443 if scheme == "https" else 80
+    return BaseUrl(scheme, host, port or usual, parts.path.rstrip("/"))
+
+
+def _address(host: str) -> str | None:
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return None
+
+
+def provider_from(
+    document: Mapping[str, Any], *, allow_byok: bool, allowed: tuple[Network, ...]
+) -> Provider:
+    """Build one provider from its stored document. Raises ``RowInvalid`` with the reason."""
+    kind = document.get("type")
+    if kind not in PROVIDER_TYPES:
+        raise RowInvalid("type: expected one of " + ", ".join(PROVIDER_TYPES))
+    name = document.get("name")
+    if not isinstance(name, str) or not is_provider_name(name):
+        raise RowInvalid("name: expected lower-case words joined by hyphens, not a reserved word")
+    url = document.get("base_url") or DEFAULT_BASE_URLS.get(kind)
+    if not isinstance(url, str):
+        raise RowInvalid(f"base_url: a provider of type {kind} needs one")
+    refs = tuple(_refs(name, document.get("api_keys")))
+    if not refs and not allow_byok and kind != "openai-compat":
+        raise RowInvalid("api_keys: no key, and callers may not bring their own")
+    return Provider(
+        name=name,
+        type=kind,
+        base_url=base_url_from(url, allowed),
+        credentials=refs,
+        enabled=document.get("enabled") is not False,
+        first_byte_seconds=_seconds(document, "first_byte_timeout_s"),
+        idle_seconds=_seconds(document, "idle_timeout_s"),
+    )
+
+
+def _refs(name: str, keys: object) -> list[SecretRef]:
+    if keys is None:
+        return []
+    if not isinstance(keys, list):
+        raise RowInvalid("api_keys: expected a list")
+    try:
+        return [SecretRef(name, key["id"], key["masked"]) for key in keys]
+    except (KeyError, TypeError):
+        raise RowInvalid("api_keys: expected objects with id and masked") from None
+
+
+def _seconds(document: Mapping[str, Any], name: str) -> float | None:
+    value = document.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 3600:  # noqa: PLR2004
+        raise RowInvalid(f"{name}: expected seconds, more than 0 and at most 3600")
+    return float(value)

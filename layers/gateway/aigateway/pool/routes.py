@@ -1,0 +1,184 @@
+"""Which route a request means: recorded, passed through, or none."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+from urllib.parse import unquote_to_bytes
+
+from aigateway.errors import (
+    MethodNotAllowed,
+    ProviderBroken,
+    ProviderDisabled,
+    RouteNotSupported,
+)
+from aigateway.pool.providers import Provider, ProviderType
+from aigateway.pool.snapshot import Snapshot
+from aigateway.transcript.facts import Dialect
+from aigateway.wire.messages import RequestHead
+
+TREES = (b"/api/v2/ai-gateway", b"/api/v2/aibridge")
+"""The whole tree of the gateway is served below these too."""
+
+OPENAI_BRIDGED = {
+    f"{version}{path}": dialect
+    for version in ("/v1", "")
+    for path, dialect in (
+        ("/chat/completions", Dialect.CHAT),
+        ("/responses", Dialect.RESPONSES),
+        ("/responses/compact", Dialect.RESPONSES),
+    )
+}
+ANTHROPIC_BRIDGED = {"/v1/messages": Dialect.MESSAGES}
+COPILOT_BRIDGED = {
+    "/chat/completions": Dialect.CHAT,
+    "/responses": Dialect.RESPONSES,
+    "/v1/messages": Dialect.MESSAGES,
+}
+READ = ("GET",)
+KEPT = ("GET", "POST", "DELETE")
+OPENAI_PASSED = {
+    "/v1/models": READ,
+    "/v1/models/*": READ,
+    "/v1/conversations": KEPT,
+    "/v1/conversations/*": KEPT,
+    "/v1/responses/*": KEPT,
+}
+ANTHROPIC_PASSED = {
+    "/v1/messages/count_tokens": ("POST",),
+    "/v1/models": READ,
+    "/v1/models/*": READ,
+    "/api/event_logging/*": ("POST",),
+}
+COPILOT_PASSED = {
+    "/_ping": ("GET", "POST"),
+    "/auto": ("GET", "POST"),
+    "/models": ("GET", "POST"),
+    "/models/*": ("GET", "POST"),
+    "/agents/*": ("GET", "POST"),
+    "/mcp/*": KEPT,
+    "/.well-known/*": ("GET", "POST"),
+}
+UNPROMPTED = frozenset({"/v1/responses/compact", "/responses/compact"})
+"""Recorded, but what they send is no person's prompt."""
+
+DIALECT_OF_END = re.compile(rb"/(messages|chat/completions|responses(?:/compact)?)$")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a request goes. ``dialect`` ``None``: passed through, not recorded.
+
+    ``template`` is the path behind the provider's name, ids replaced by ``*``; ``target`` the
+    raw path and query at the provider.
+    """
+
+    provider: Provider
+    dialect: Dialect | None
+    template: str
+    target: bytes
+
+    @property
+    def prompted(self) -> bool:
+        """Whether what it sends may be a person's prompt."""
+        return self.template not in UNPROMPTED
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The provider's name and the raw path behind it."""
+
+    name: str
+    rest: bytes
+
+
+def place_of(path: bytes) -> Place:
+    """Split a raw path into provider name and rest; names that cannot be one give ""."""
+    for tree in TREES:
+        if path.startswith(tree + b"/"):
+            path = path[len(tree) :]
+            break
+    name, slash, rest = path[1:].partition(b"/")
+    return Place(name.decode("latin-1"), slash + rest)
+
+
+def dialect_of_path(path: bytes) -> Dialect | None:
+    """Guess the dialect from a path alone, for errors that come before the provider is known."""
+    found = DIALECT_OF_END.search(path)
+    if found is None:
+        return None
+    words = {b"messages": Dialect.MESSAGES, b"chat/completions": Dialect.CHAT}
+    return words.get(found.group(1), Dialect.RESPONSES)
+
+
+def _bridged(kind: ProviderType) -> Mapping[str, Dialect]:
+    if kind in ("anthropic", "bedrock"):
+        return ANTHROPIC_BRIDGED
+    return COPILOT_BRIDGED if kind == "copilot" else OPENAI_BRIDGED
+
+
+def _passed(kind: ProviderType) -> Mapping[str, tuple[str, ...]]:
+    if kind in ("anthropic", "bedrock"):
+        return ANTHROPIC_PASSED
+    return COPILOT_PASSED if kind == "copilot" else OPENAI_PASSED
+
+
+def route_of(head: RequestHead, snapshot: Snapshot) -> Route:
+    """Find the route.
+
+    Raises ``RouteNotSupported``, ``MethodNotAllowed``, ``ProviderDisabled``, ``ProviderBroken``.
+    """
+    place = place_of(head.path)
+    if (fault := snapshot.faults.get(place.name)) is not None:
+        raise ProviderBroken(f"provider {fault.name} cannot be used: {fault.reason}")
+    provider = snapshot.providers.get(place.name)
+    if provider is None:
+        raise RouteNotSupported(f"there is no provider at {_shown(head.path)}")
+    if not provider.enabled:
+        raise ProviderDisabled(f"provider {provider.name} is disabled")
+    rest = place.rest.decode("latin-1")
+    target = _target(provider, place.rest) + head.query
+    if (dialect := _bridged(provider.type).get(rest)) is not None:
+        if head.method != "POST":
+            raise MethodNotAllowed(f"{rest} takes POST", ("POST",))
+        return Route(provider, dialect, rest, target)
+    template = _template(provider.type, place.rest)
+    if template is None:
+        raise RouteNotSupported(_unknown_route(head, provider, rest))
+    methods = _passed(provider.type)[template]
+    if head.method not in methods:
+        raise MethodNotAllowed(f"{template} takes {', '.join(methods)}", methods)
+    return Route(provider, None, template, target)
+
+
+def _template(kind: ProviderType, rest: bytes) -> str | None:
+    passed = _passed(kind)
+    path = rest.decode("latin-1")
+    if path in passed:
+        return path
+    segments = rest.split(b"/")[1:]
+    if not all(segments) or any(unquote_to_bytes(s) in (b".", b"..") for s in segments):
+        return None
+    if any(b"/" in unquote_to_bytes(s) or b"\\" in unquote_to_bytes(s) for s in segments):
+        return None
+    return next((t for t in passed if t.endswith("/*") and path.startswith(t[:-1])), None)
+
+
+def _target(provider: Provider, rest: bytes) -> bytes:
+    if provider.runtime_type == "openai" and rest.startswith(b"/v1/"):
+        rest = rest[3:]
+    return provider.base_url.path.encode() + rest
+
+
+def _unknown_route(head: RequestHead, provider: Provider, rest: str) -> str:
+    ending = "" if provider.runtime_type != "openai" else "/v1"
+    return (
+        f"route not supported: {head.method} {_shown(rest.encode('latin-1'))}; "
+        f"the base URL of this provider ends in /{provider.name}{ending}"
+    )
+
+
+def _shown(path: bytes) -> str:
+    return repr(path[:200].decode("latin-1"))

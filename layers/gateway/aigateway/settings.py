@@ -1,0 +1,145 @@
+"""What an operator sets. The only reader of the environment's values in the package."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any, final
+
+from aigateway.addresses import Network
+from aigateway.errors import SettingsError
+
+PREFIXES = ("AIGW_", "CODER_AI_GATEWAY_", "CODER_AIBRIDGE_")
+"""Ours first, then the names that the reference product uses and used."""
+
+LOCAL_ONLY = frozenset({"AIGW_ADMIN_KEY", "AIGW_PROVIDERS_JSON"})
+MEBIBYTE = 1024 * 1024
+DEFAULT_STATE_DIR = Path(".aigw")
+DEFAULT_RETENTION = timedelta(days=60)
+FUNCTION_URL_BYTES = 11 * MEBIBYTE // 2
+"""A Function URL refuses events over 6 MB, envelope and base64 included."""
+
+DURATION = re.compile(r"(\d{1,9})(ms|s|m|h|d|w)?")
+SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def _seconds(text: str) -> float:
+    found = DURATION.fullmatch(text.strip())
+    if found is None:
+        raise ValueError("a duration such as 15s, 5m or 250ms")
+    return int(found.group(1)) * SECONDS[found.group(2) or "s"]
+
+
+def _retention(text: str) -> timedelta | None:
+    found = DURATION.fullmatch(text.strip())
+    if found is None or found.group(2) not in (None, "h", "d", "w"):
+        raise ValueError("a duration such as 60d, 2w or 36h, or 0 for ever")
+    amount = int(found.group(1)) * SECONDS[found.group(2) or "d"]
+    if amount > 100 * 366 * 86_400:
+        raise ValueError("at most a hundred years")
+    return timedelta(seconds=amount) if amount else None
+
+
+def _switch(text: str) -> bool:
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if text.strip().lower() not in words:
+        raise ValueError("true or false")
+    return words[text.strip().lower()]
+
+
+def _size(text: str) -> int:
+    if not text.strip().isdigit() or not 1 <= int(text) <= 1024 * MEBIBYTE:
+        raise ValueError("a number of bytes, at most 1 GiB")
+    return int(text)
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise ValueError("networks such as 10.0.0.0/8, separated by commas") from None
+
+
+def _text(text: str) -> str | None:
+    return text.strip() or None
+
+
+def _path(text: str) -> Path:
+    if not text.strip():
+        raise ValueError("a directory")
+    return Path(text)
+
+
+def _level(text: str) -> str:
+    if text.strip().upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ValueError("DEBUG, INFO, WARNING or ERROR")
+    return text.strip().upper()
+
+
+def _setting(name: str, read: Callable[[str], Any], default: object) -> Any:  # noqa: ANN401 - the field's own type
+    return field(default=default, metadata={"name": name, "read": read})
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings, each with a default that is safe in production.
+
+    Durations end in ``_seconds``. ``retention`` ``None`` keeps records for ever. ``table``
+    ``None`` stores in SQLite below ``state_dir``.
+    """
+
+    enabled: bool = _setting("ENABLED", _switch, default=True)
+    table: str | None = _setting("TABLE", _text, None)
+    state_dir: Path = _setting("STATE_DIR", _path, DEFAULT_STATE_DIR)  # noqa: RUF009 - a path is a value
+    retention: timedelta | None = _setting("RETENTION", _retention, DEFAULT_RETENTION)  # noqa: RUF009 - so is a duration
+    max_request_bytes: int = _setting("MAX_REQUEST_BYTES", _size, 32 * MEBIBYTE)
+    close_seconds: float = _setting("CLOSE_SECONDS", _seconds, 5.0)
+    exchange_seconds: float = _setting("EXCHANGE_SECONDS", _seconds, 900.0)
+    first_byte_seconds: float = _setting("FIRST_BYTE_TIMEOUT", _seconds, 600.0)
+    idle_seconds: float = _setting("IDLE_TIMEOUT", _seconds, 300.0)
+    key_cache_seconds: float = _setting("KEY_CACHE", _seconds, 60.0)
+    snapshot_poll_seconds: float = _setting("SNAPSHOT_POLL", _seconds, 15.0)
+    reload_interval_seconds: float = _setting("RELOAD_INTERVAL", _seconds, 60.0)
+    allow_byok: bool = _setting("ALLOW_BYOK", _switch, default=True)
+    allow_background: bool = _setting("ALLOW_BACKGROUND", _switch, default=False)
+    own_sessions_visible: bool = _setting("OWN_SESSIONS_VISIBLE", _switch, default=True)
+    allowed_private_cidrs: tuple[Network, ...] = _setting("ALLOWED_PRIVATE_CIDRS", _networks, ())
+    log_level: str = _setting("LOG_LEVEL", _level, "INFO")
+    unknown: tuple[str, ...] = ()
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str]) -> "Settings":
+        """Read the environment. Raises ``SettingsError`` with every problem at once.
+
+        ``unknown`` names variables that begin like ours and mean nothing: worth a warning.
+        """
+        read: dict[str, Any] = {}
+        known: set[str] = set(LOCAL_ONLY)
+        problems: list[str] = []
+        for setting, meta in SETTINGS.items():
+            names = [prefix + meta["name"] for prefix in PREFIXES]
+            known.update(names)
+            name = next((name for name in names if name in environment), None)
+            if name is None:
+                continue
+            try:
+                read[setting] = meta["read"](environment[name])
+            except ValueError as wrong:
+                problems.append(f"{name}: expected {wrong}")
+        if "AWS_LAMBDA_FUNCTION_NAME" in environment:
+            read.setdefault("max_request_bytes", FUNCTION_URL_BYTES)
+        if problems:
+            raise SettingsError(problems)
+        ours = (name for name in environment if name.startswith("AIGW_"))
+        return cls(**read, unknown=tuple(sorted(set(ours) - known)))
+
+
+SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    name: spec.metadata
+    for name, spec in Settings.__dataclass_fields__.items()
+    if "name" in spec.metadata
+}
+"""Field name to the variable's name behind the prefix, and the function that reads its value."""

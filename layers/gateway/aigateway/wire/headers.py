@@ -1,0 +1,116 @@
+"""Which headers are dropped or added on the way to the provider and on the way back."""
+
+from aigateway.wire.messages import Headers, text, values
+
+HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"expect",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+"""Of one connection only (RFC 9110 section 7.6.1), and ``Expect``, which our host answers."""
+
+CREDENTIALS = frozenset(
+    {
+        b"authorization",
+        b"x-api-key",
+        b"api-key",
+        b"x-goog-api-key",
+        b"x-ai-gateway-token",
+        b"x-coder-ai-governance-token",
+        b"coder-session-token",
+        b"cookie",
+    }
+)
+NOT_FOR_PROVIDERS = (
+    HOP_BY_HOP
+    | CREDENTIALS
+    | frozenset(
+        {
+            b"host",
+            b"accept-encoding",
+            b"content-length",
+            b"forwarded",
+            b"x-forwarded-for",
+            b"x-forwarded-host",
+            b"x-forwarded-port",
+            b"x-forwarded-proto",
+            b"via",
+            b"x-coder-agent-firewall-session-id",
+            b"x-coder-agent-firewall-sequence-number",
+            b"x-coder-ai-governance-request-id",
+            b"anthropic-workspace-id",
+        }
+    )
+)
+NOT_FOR_PROVIDERS_BEGINNINGS = (b"x-amzn-", b"x-amz-", b"cloudfront-", b"x-ai-bridge-actor")
+TENANT_WITH_CENTRAL_KEY = frozenset({b"openai-organization", b"openai-project"})
+NOT_FOR_CLIENTS = HOP_BY_HOP | frozenset({b"content-length", b"date", b"set-cookie", b"alt-svc"})
+
+
+def _named_by_connection(headers: Headers) -> frozenset[bytes]:
+    listed = b",".join(values(headers, b"connection"))
+    return frozenset(name.strip().lower() for name in listed.split(b",") if name.strip())
+
+
+def accept_encoding(headers: Headers, readable: frozenset[bytes]) -> bytes:
+    """Return the client's codings without those the listener cannot decode.
+
+    ``identity`` if the client sent none, or none that we can read. A wildcard would let the
+    provider choose, so it is left out too.
+    """
+    wanted = b",".join(values(headers, b"accept-encoding"))
+    kept = [
+        coding.strip()
+        for coding in wanted.split(b",")
+        if coding.partition(b";")[0].strip().lower() in readable | {b"identity"}
+    ]
+    return b", ".join(kept) or b"identity"
+
+
+def towards_provider(
+    headers: Headers,
+    *,
+    credential: tuple[bytes, bytes] | None,
+    central: bool,
+    readable: frozenset[bytes],
+    user_agent: bytes,
+) -> Headers:
+    """Return what the provider gets of the client's headers, in their order.
+
+    ``credential`` is the one header that authenticates there; ``central`` says that it is the
+    deployment's. Host and Content-Length are the sender's business.
+    """
+    dropped = NOT_FOR_PROVIDERS | _named_by_connection(headers)
+    if central:
+        dropped |= TENANT_WITH_CENTRAL_KEY
+    kept = [
+        (name, content)
+        for name, content in headers
+        if name.lower() not in dropped and not name.lower().startswith(NOT_FOR_PROVIDERS_BEGINNINGS)
+    ]
+    if text(headers, b"user-agent") is None:
+        kept.append((b"user-agent", user_agent))
+    kept.append((b"accept-encoding", accept_encoding(headers, readable)))
+    if credential is not None:
+        kept.append(credential)
+    return tuple(kept)
+
+
+def towards_client(headers: Headers, added: Headers = ()) -> Headers:
+    """Return the provider's end-to-end headers, and ours behind them.
+
+    Names in lower case, as ASGI wants them. The body is always sent chunked, so that its end is
+    a step of its own: no Content-Length.
+    """
+    dropped = NOT_FOR_CLIENTS | _named_by_connection(headers)
+    kept = ((name.lower(), content) for name, content in headers)
+    return tuple((name, content) for name, content in kept if name not in dropped) + added
