@@ -1,0 +1,32 @@
+"""Work beside a request that must be over before its invocation is."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, final
+
+logger = logging.getLogger(__name__)
+
+
+@final
+class Asides:
+    """Tasks of one request. A function is frozen after it, so they are joined at its end."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def start(self, work: Coroutine[Any, Any, object]) -> None:
+        """Start ``work``; its failure is logged and costs nothing else."""
+        self.keep(asyncio.create_task(work))
+
+    def keep(self, task: asyncio.Task[Any]) -> None:
+        """Take care of a task that somebody else started."""
+        self._tasks.add(task)
+
+    async def join(self) -> None:
+        """Wait for all of them."""
+        while self._tasks:
+            tasks, self._tasks = self._tasks, set()
+            for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(outcome, Exception):
+                    logger.warning("work aside failed", extra={"error": type(outcome).__name__})

@@ -1,0 +1,94 @@
+"""Puts the gateway together and picks every implementation of its parts."""
+
+import logging
+from collections.abc import MutableMapping
+from typing import Any, final
+
+from aigateway.clock import Clock, SystemClock
+from aigateway.errors import LedgerFault
+from aigateway.ledger.store import Store
+from aigateway.pool.secrets import Secrets
+from aigateway.pool.snapshot import Pool
+from aigateway.relay.app import Gateway, Receive
+from aigateway.relay.callers import Callers
+from aigateway.relay.exchange import Send
+from aigateway.relay.intake import Intake
+from aigateway.relay.refresh import Refresh
+from aigateway.relay.upstream import HttpxUpstream, Upstream
+from aigateway.settings import Settings
+from aigateway.wire.messages import RequestHead
+
+logger = logging.getLogger(__name__)
+BEFORE_DEADLINE_SECONDS = 10.0
+"""So long before a function's time limit the record is closed and the stream cut."""
+
+
+@final
+class App:
+    """ASGI 3. Holds what lives for the process; opened by lifespan, or by the first request."""
+
+    def __init__(
+        self, gateway: Gateway, store: Store, upstream: Upstream, refresh: Refresh
+    ) -> None:
+        self._gateway = gateway
+        self._store = store
+        self._upstream = upstream
+        self._refresh = refresh
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            query = scope["query_string"]
+            target = scope["raw_path"] + (b"?" + query if query else b"")
+            head = RequestHead(scope["method"], target, tuple(scope["headers"]))
+            await self._gateway.serve(head, receive, send, _seconds_left(scope))
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self._store.start()
+            await self._refresh.look()
+        except LedgerFault as fault:
+            await send({"type": "lifespan.startup.failed", "message": str(fault)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._upstream.aclose()
+        await self._store.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def _seconds_left(scope: MutableMapping[str, Any]) -> float | None:
+    context = scope.get("aws.context")
+    if context is None:
+        return None
+    left = context.get_remaining_time_in_millis() / 1000
+    return float(left - min(BEFORE_DEADLINE_SECONDS, left / 10))
+
+
+def build(
+    settings: Settings,
+    store: Store,
+    secrets: Secrets,
+    clock: Clock | None = None,
+    upstream: Upstream | None = None,
+) -> App:
+    """Return the gateway as an ASGI app."""
+    clock = clock or SystemClock()
+    allowed = settings.allowed_private_cidrs
+    upstream = upstream or HttpxUpstream(clock, allowed)
+    pool = Pool()
+    refresh = Refresh(
+        store,
+        pool,
+        clock,
+        poll_seconds=settings.snapshot_poll_seconds,
+        allow_byok=settings.allow_byok,
+        allowed=allowed,
+    )
+    intake = Intake(settings, pool, Callers(store, clock, settings.key_cache_seconds))
+    gateway = Gateway(settings, clock, store, upstream, secrets, intake, refresh)
+    for name in settings.unknown:
+        logger.warning("unknown variable", extra={"variable": name})
+    return App(gateway, store, upstream, refresh)

@@ -1,0 +1,51 @@
+"""An allow-listed request that is relayed and counted, not recorded."""
+
+from typing import final
+
+from aigateway.clock import Clock
+from aigateway.errors import UpstreamCut
+from aigateway.ledger.store import Records
+from aigateway.pool.routes import Route
+from aigateway.relay.asides import Asides
+from aigateway.relay.exchange import Aborted, Send
+from aigateway.relay.upstream import Upstream, UpstreamRequest
+from aigateway.steps import passed_through
+from aigateway.wire.headers import towards_client
+
+
+@final
+class Passthrough:
+    """Relays without listening."""
+
+    def __init__(self, records: Records, upstream: Upstream, clock: Clock) -> None:
+        self._records = records
+        self._upstream = upstream
+        self._clock = clock
+
+    async def relay(
+        self, route: Route, request: UpstreamRequest, send: Send, asides: Asides
+    ) -> None:
+        """Relay one request. Raises ``UpstreamFault`` before the head, ``Aborted`` for a cut."""
+        began = self._clock.monotonic()
+        try:
+            await self._forward(request, send)
+        finally:
+            seconds = self._clock.monotonic() - began
+            name, template = route.provider.name, route.template
+            asides.start(
+                self._records.count(passed_through(name, template, request.method, seconds))
+            )
+
+    async def _forward(self, request: UpstreamRequest, send: Send) -> None:
+        answer = await self._upstream.send(request)
+        try:
+            headers = list(towards_client(answer.head.headers))
+            status = answer.head.status
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            async for chunk in answer.chunks:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        except UpstreamCut as cut:
+            raise Aborted("the provider broke off") from cut
+        finally:
+            await answer.aclose()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})

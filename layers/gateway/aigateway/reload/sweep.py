@@ -1,0 +1,40 @@
+"""Closes what was opened and never closed, and deletes what has expired."""
+
+from datetime import datetime, timedelta
+
+from aigateway.interception import Closed, Opened
+from aigateway.ledger.store import Records
+from aigateway.steps import steps_of_closing
+
+ORPHAN_AGE = timedelta(minutes=20)
+"""An exchange lives 15 minutes at most, and a closing write that is still under way must never
+race the sweeper."""
+
+EXCHANGE_LIMIT = timedelta(minutes=15)
+ORPHANS_A_RUN = 100
+EXPIRED_A_RUN = 1_000
+
+
+async def sweep(records: Records, now: datetime) -> int:
+    """Close orphans as abandoned, oldest first; return how many this run closed."""
+    closed = 0
+    for opened in await records.orphans(now - ORPHAN_AGE, ORPHANS_A_RUN):
+        abandoned = abandoned_record(opened, now)
+        closed += await records.close(opened, abandoned, steps_of_closing(opened, abandoned))
+    return closed
+
+
+async def purge(records: Records, now: datetime) -> int:
+    """Delete expired items in a small batch, where the store does not do so by itself."""
+    return await records.purge(now, EXPIRED_A_RUN)
+
+
+def abandoned_record(opened: Opened, now: datetime) -> Closed:
+    """Return the closing of a record that nobody will close any more."""
+    return Closed(
+        id=opened.id,
+        outcome="abandoned",
+        ended_at=min(now, opened.started_at + EXCHANGE_LIMIT),
+        error_type="unknown",
+        usage_missing=True,
+    )

@@ -1,0 +1,145 @@
+"""What a start on this machine prepares: the first key, the provider rows, the first snapshot."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from aigateway.addresses import Network
+from aigateway.caller.keys import digest, key_from, key_id_of, mask, new_secret
+from aigateway.caller.people import User
+from aigateway.clock import Clock
+from aigateway.errors import RowInvalid, SettingsError
+from aigateway.ledger.store import Directory
+from aigateway.pool.providers import ProviderRow, SecretRef, provider_from
+from aigateway.pool.secrets import FileSecrets
+
+ADMIN = "admin"
+REAL_SERVICES = {
+    "anthropic": ("ANTHROPIC_API_KEY", "https://api.anthropic.com"),
+    "openai": ("OPENAI_API_KEY", "https://api.openai.com/v1"),
+}
+KEYS_LIMIT = 5
+
+
+async def first_key(directory: Directory, state: Path, wanted: str | None, clock: Clock) -> str:
+    """Return the admin's key: ``wanted``, else the one kept in the state directory, else a new one.
+
+    A key that ``wanted`` replaces is revoked.
+    """
+    kept = _kept_key(state / "admin.key")
+    secret = wanted or kept or new_secret()
+    admin = await directory.user(ADMIN)
+    if admin is None:
+        admin = User(str(uuid4()), ADMIN, "admin", clock.now())
+        await directory.add_user(admin)
+    key_id = key_id_of(secret) or ""
+    found = await directory.key(key_id)
+    if found is None or found[0].sha256 != digest(secret) or found[0].revoked_at is not None:
+        await directory.put_key(key_from(secret, admin.id, "first", clock.now(), None))
+    if kept is not None and kept != secret:
+        await _revoke(directory, key_id_of(kept) or "", clock)
+    if kept != secret:
+        _write_private(state / "admin.key", secret + "\n")
+    return secret
+
+
+async def _revoke(directory: Directory, key_id: str, clock: Clock) -> None:
+    found = await directory.key(key_id)
+    if found is not None and found[0].revoked_at is None:
+        await directory.put_key(replace(found[0], revoked_at=clock.now()))
+
+
+def _kept_key(path: Path) -> str | None:
+    try:
+        kept = path.read_text().strip()
+    except FileNotFoundError:
+        return None
+    return kept if key_id_of(kept) else None
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+
+
+def wanted_providers(environment: Mapping[str, str], provider_port: int) -> list[dict[str, Any]]:
+    """Return the provider documents of this start, keys in clear.
+
+    ``AIGW_PROVIDERS_JSON`` if it is set, else ``anthropic`` and ``openai``: the scripted provider,
+    or the real service where its key is in the environment. Raises ``SettingsError``.
+    """
+    text = environment.get("AIGW_PROVIDERS_JSON", "").strip()
+    if text:
+        try:
+            documents = json.loads(text)
+        except ValueError:
+            raise SettingsError(["AIGW_PROVIDERS_JSON: expected a JSON array"]) from None
+        if not isinstance(documents, list) or not all(isinstance(d, dict) for d in documents):
+            raise SettingsError(["AIGW_PROVIDERS_JSON: expected a JSON array of objects"])
+        return documents
+    scripted = f"http://127.0.0.1:{provider_port}"
+    defaults = []
+    for name, (variable, service) in REAL_SERVICES.items():
+        key = environment.get(variable, "").strip()
+        real = bool(key) and key_id_of(key) is None
+        base = service if real else scripted + ("/v1" if name == "openai" else "")
+        keys = [key if real else f"scripted-{name}-key"]
+        defaults.append({"name": name, "type": name, "base_url": base, "api_keys": keys})
+    return defaults
+
+
+async def put_providers(
+    directory: Directory,
+    secrets: FileSecrets,
+    documents: list[dict[str, Any]],
+    allowed: tuple[Network, ...],
+) -> None:
+    """Write the rows that differ from the stored ones. Raises ``SettingsError``, all at once."""
+    rows: list[dict[str, Any]] = []
+    keys: dict[SecretRef, str] = {}
+    problems: list[str] = []
+    for position, document in enumerate(documents):
+        try:
+            row, found = _without_keys(document)
+            provider_from(row, allow_byok=True, allowed=allowed)
+        except RowInvalid as wrong:
+            problems.append(f"AIGW_PROVIDERS_JSON[{position}]: {wrong}")
+        else:
+            rows.append(row)
+            keys |= found
+    if problems:
+        raise SettingsError(problems)
+    secrets.put(keys)
+    stored = {row.name: row for row in await directory.provider_rows()}
+    for row in rows:
+        old = stored.get(row["name"])
+        if old is None:
+            await directory.put_provider(ProviderRow(row["name"], row, 1), None)
+        elif old.document != row:
+            await directory.put_provider(
+                ProviderRow(row["name"], row, old.version + 1), old.version
+            )
+
+
+def _without_keys(document: dict[str, Any]) -> tuple[dict[str, Any], dict[SecretRef, str]]:
+    """Replace the keys by references whose ids follow from the keys: equal starts, equal rows."""
+    name, given = document.get("name"), document.get("api_keys") or []
+    if not isinstance(given, list) or len(given) > KEYS_LIMIT:
+        raise RowInvalid(f"api_keys: expected a list of at most {KEYS_LIMIT} keys")
+    keys: dict[SecretRef, str] = {}
+    for entry in given:
+        key = entry.get("api_key") if isinstance(entry, dict) else entry
+        if not isinstance(key, str) or not key or key != key.strip() or not key.isascii():
+            raise RowInvalid("api_keys: expected non-empty texts without blanks around them")
+        key_id = hashlib.sha256(key.encode()).hexdigest()[:12]
+        keys[SecretRef(str(name), key_id, mask(key))] = key
+    if len(keys) != len(given):
+        raise RowInvalid("api_keys: a key is given twice")
+    references = [{"id": ref.key_id, "masked": ref.mask} for ref in keys]
+    return {"enabled": True} | document | {"api_keys": references}, keys

@@ -1,0 +1,52 @@
+"""What the schedules of a deployment do, on this machine: reload, sweep, purge, each tick."""
+
+import asyncio
+import logging
+from typing import final
+
+from aigateway.clock import Clock
+from aigateway.errors import LedgerFault
+from aigateway.ledger.store import Store
+from aigateway.reload.sweep import purge, sweep
+from aigateway.reload.tick import reload_pool
+
+logger = logging.getLogger(__name__)
+
+
+async def tick(store: Store, clock: Clock) -> None:
+    """Run one tick; a part that fails is logged and stops no other."""
+    for name, work in (
+        ("reload", reload_pool(store, clock)),
+        ("sweep", sweep(store, clock.now())),
+        ("purge", purge(store, clock.now())),
+    ):
+        try:
+            await work
+        except LedgerFault as fault:
+            logger.warning("a scheduled part failed: %s: %s", name, fault)
+
+
+@final
+class Schedule:
+    """Runs a tick every ``seconds``, the first at once."""
+
+    def __init__(self, store: Store, clock: Clock, seconds: float) -> None:
+        self._store = store
+        self._clock = clock
+        self._seconds = seconds
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        await self._store.start()
+        self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        while True:
+            await tick(self._store, self._clock)
+            await asyncio.sleep(self._seconds)
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._store.stop()

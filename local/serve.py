@@ -1,0 +1,155 @@
+"""The door of uvicorn: one of the product's processes, on a socket that is already bound.
+
+``python -m local.serve gateway|control|provider SOCKET [LIFELINE]``: the numbers of inherited
+descriptors. Over the lifeline the process says that it is ready; when its other end goes away,
+the process ends itself, so nothing is left behind by a parent that was killed.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, final
+
+import uvicorn
+
+from aigateway.clock import SystemClock
+from aigateway.errors import GatewayError
+from aigateway.ledger import open_store
+from aigateway.pool.secrets import FileSecrets
+from aigateway.relay.assembly import build
+from aigateway.relay.exchange import Aborted
+from aigateway.settings import Settings
+from local.schedule import Schedule
+from local.scripted.body import ConnectionCut
+
+App = Callable[..., Any]
+STOP_SECONDS = 10
+READY = b"r"
+
+
+@final
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, lifeline: socket.socket | None) -> None:
+        super().__init__(config)
+        self._lifeline = lifeline
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self._lifeline is not None and self.started:
+            self._lifeline.sendall(READY)
+
+
+def serve(app: App, listening: socket.socket, lifeline: socket.socket | None = None) -> int:
+    """Serve until TERM or INT; return the exit status."""
+    config = uvicorn.Config(
+        _quiet(app),
+        http="httptools",
+        ws="none",
+        loop="asyncio",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    server = _Server(config, lifeline)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(server.serve(sockets=[listening]))
+    return 0 if server.started else 1
+
+
+def _quiet(app: App) -> App:
+    """Let an abort of ours cut the connection without uvicorn's traceback of it."""
+
+    async def serving(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own types
+        try:
+            await app(scope, receive, send)
+        except (Aborted, ConnectionCut):
+            raise
+        except Exception:
+            logging.getLogger("local").exception("the app failed")
+            raise
+
+    return serving
+
+
+def _gateway(settings: Settings) -> App:
+    secrets = FileSecrets(settings.state_dir / "secrets.json")
+    return build(settings, open_store(settings), secrets)
+
+
+def _control(settings: Settings) -> App:
+    from aigateway.sessions.api import handler_for  # noqa: PLC0415 - in this process only: 100 ms
+    from local.rest_api import RestApi  # noqa: PLC0415
+
+    clock = SystemClock()
+    handler = handler_for(
+        open_store(settings), clock, own_sessions_visible=settings.own_sessions_visible
+    )
+    handler.start()
+    api = RestApi(handler)
+    schedule = Schedule(open_store(settings), clock, settings.reload_interval_seconds)
+
+    async def control(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own types
+        if scope["type"] != "lifespan":
+            await api(scope, receive, send)
+            return
+        await receive()
+        await schedule.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await schedule.stop()
+        api.close()
+        handler.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    return control
+
+
+def _provider(_: Settings) -> App:
+    from local.fake_provider import build as build_provider  # noqa: PLC0415 - in this process only
+
+    return build_provider(salt=os.urandom(4).hex())
+
+
+APPS: dict[str, Callable[[Settings], App]] = {
+    "gateway": _gateway,
+    "control": _control,
+    "provider": _provider,
+}
+
+
+def _end_with(lifeline: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while lifeline.recv(1):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def main(arguments: list[str]) -> int:
+    name, listening, *rest = arguments
+    logging.basicConfig(level=logging.INFO, format=f"{name}: %(levelname)s %(message)s")
+    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    lifeline = socket.socket(fileno=int(rest[0])) if rest else None
+    if lifeline is not None:
+        threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
+    try:
+        settings = Settings.from_env(os.environ)
+        logging.getLogger().setLevel(settings.log_level)
+        app = APPS[name](settings)
+    except GatewayError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 1
+    return serve(app, socket.socket(fileno=int(listening)), lifeline)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
