@@ -1,0 +1,23 @@
+"""Takes credentials out of text that is kept or shown."""
+
+import re
+
+CREDENTIAL = re.compile(
+    r"\baigw_[0-9a-f]{16}_[A-Za-z0-9_-]{8,}"
+    r"|\bsk-[A-Za-z0-9_-]{8,}"
+    r"|\b(?:AKIA|ASIA)[A-Z0-9]{12,}"
+    r"|\bgh[pousr]_[A-Za-z0-9]{16,}"
+    r"|(?<=\bBearer )[A-Za-z0-9._~+/=-]{8,}",
+    re.IGNORECASE,
+)
+"""The forms of keys that providers and we hand out."""
+
+SHOWN = 4
+
+
+def masked(text: str) -> str:
+    """Replace everything that looks like a credential by its beginning and three dots.
+
+    Providers quote keys in their error messages; some of them in full.
+    """
+    return CREDENTIAL.sub(lambda found: found.group()[:SHOWN] + "...", text)
