@@ -1,0 +1,1 @@
+"""The ``aigw`` command: what people do to a store, embedded or deployed."""

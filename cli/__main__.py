@@ -1,0 +1,122 @@
+"""``aigw``: arguments → one function each."""
+
+import asyncio
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NoReturn, final
+
+from aigateway import __version__
+from aigateway.caller.people import ROLES
+from aigateway.clock import Clock, SystemClock
+from aigateway.errors import SettingsError
+from aigateway.ledger.store import Store
+from aigateway.settings import Settings
+from cli import people, sessions
+from cli.ledger import Mistake, opened
+from cli.output import Output
+
+Command = Callable[[Store, Clock, Namespace, Output], Awaitable[None]]
+
+NAME = "aigw"
+KEY_DAYS = 90
+SESSIONS = 20
+INTERRUPTED = 130
+
+
+@final
+class _Parser(ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def _parser() -> ArgumentParser:
+    parser = _Parser(prog=NAME, description="Records what coding agents ask AI providers.")
+    parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands.add_parser("run", help="start gateway, API and scripted provider on this machine")
+    _add_people(commands)
+    listing = commands.add_parser("sessions", help="list recorded sessions, last active first")
+    listing.add_argument("--limit", type=int, default=SESSIONS, metavar="N")
+    for name in ("user", "client", "provider", "model"):
+        listing.add_argument(f"--{name}")
+    listing.add_argument("--all", action="store_true", help="also sessions of side requests only")
+    _answers_with(listing, sessions.list_sessions)
+    one = commands.add_parser("session", help="show one session as a transcript")
+    one.add_argument("id", metavar="ID", help="an id, the beginning of one, or `last`")
+    one.add_argument("--user", help="whose, where several users have a session with this id")
+    one.add_argument("--full", action="store_true", help="cut nothing, however long")
+    _answers_with(one, sessions.show_session)
+    demo = commands.add_parser("demo", help="drive a scripted coding session and print its record")
+    demo.set_defaults(id=None, user=None, full=False)
+    _answers_with(demo, sessions.show_session)
+    return parser
+
+
+def _add_people(commands: Any) -> None:  # noqa: ANN401 - argparse has no public name for it
+    users = commands.add_parser("users", help="create and list users")
+    actions = users.add_subparsers(dest="action", metavar="ACTION", required=True)
+    create = actions.add_parser("create", help="create a user")
+    create.add_argument("name", metavar="NAME")
+    create.add_argument("--role", choices=ROLES, default="member")
+    _answers_with(create, people.create_user, creates=True)
+    _answers_with(actions.add_parser("list", help="list users"), people.list_users)
+    keys = commands.add_parser("keys", help="create, list and revoke gateway keys")
+    actions = keys.add_subparsers(dest="action", metavar="ACTION", required=True)
+    create = actions.add_parser("create", help="create a key and print it, once")
+    create.add_argument("--user", required=True)
+    create.add_argument("--name", default="cli", help="what it is for")
+    create.add_argument("--days", type=int, default=KEY_DAYS, help=f"default {KEY_DAYS}")
+    _answers_with(create, people.create_key)
+    listing = actions.add_parser("list", help="list keys, without their secrets")
+    listing.add_argument("--user")
+    _answers_with(listing, people.list_keys)
+    revoke = actions.add_parser("revoke", help="stop taking a key")
+    revoke.add_argument("key_id", metavar="KEY_ID")
+    _answers_with(revoke, people.revoke_key)
+
+
+def _answers_with(parser: ArgumentParser, command: Command, *, creates: bool = False) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=command, creates=creates)
+
+
+async def _with_store(settings: Settings, wanted: Namespace) -> None:
+    async with opened(settings, create=wanted.creates) as store:
+        await wanted.run(store, SystemClock(), wanted, Output())
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit status."""
+    if arguments and arguments[0] == "run":
+        from local.__main__ import run  # noqa: PLC0415 - the other commands need none of it
+
+        return run(list(arguments[1:]))
+    wanted = _parser().parse_args(arguments)
+    try:
+        settings = Settings.from_env(os.environ)
+        if wanted.command == "demo":
+            from cli import demo  # noqa: PLC0415 - only this command needs it
+
+            wanted.id = demo.drive(os.environ, settings)
+        asyncio.run(_with_store(settings, wanted))
+        sys.stdout.flush()
+    except Mistake as mistake:
+        return _told(str(mistake), mistake.status)
+    except SettingsError as wrong:
+        return _told(str(wrong), 2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+def _told(message: str, status: int) -> int:
+    Output().aside(f"{NAME}: {message}")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
