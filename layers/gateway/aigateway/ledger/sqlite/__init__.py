@@ -1,0 +1,27 @@
+"""The embedded store: one SQLite file, or one in memory, that a person can read with SQL."""
+
+from pathlib import Path
+from typing import final
+
+from aigateway.ledger.sqlite.connection import Database
+from aigateway.ledger.sqlite.directory import SqliteDirectory
+from aigateway.ledger.sqlite.reading import SqliteReading
+from aigateway.ledger.sqlite.records import SqliteRecords
+from aigateway.ledger.sqlite.totals import SqliteTotals
+
+
+@final
+class SqliteStore(SqliteRecords, SqliteReading, SqliteDirectory, SqliteTotals):
+    """The ledger at ``path``, which several processes may open at once; in memory without one.
+
+    Never on a network file system: locks do not hold there (sqlite.org/wal.html).
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._database = Database(path)
+
+    async def start(self) -> None:
+        await self._database.start()
+
+    async def stop(self) -> None:
+        await self._database.stop()

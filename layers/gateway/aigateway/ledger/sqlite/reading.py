@@ -1,0 +1,70 @@
+"""Reading back: sessions and interceptions by their ids."""
+
+import sqlite3
+from datetime import datetime
+
+from aigateway.clock import micros
+from aigateway.ledger.listing import Filter, Reach, Window
+from aigateway.ledger.rows import Interception, Page, Session
+from aigateway.ledger.sqlite.columns import bare, bound
+from aigateway.ledger.sqlite.connection import Database
+from aigateway.ledger.sqlite.interceptions import full_by_id, page_of_interceptions
+from aigateway.ledger.sqlite.sessions import page_of_sessions
+
+KEYS = (
+    """
+    SELECT session_key FROM session
+    WHERE session_id = ?1 AND (?2 IS NULL OR initiator_id = ?2)
+    """,
+    """
+    SELECT session_key FROM interception
+    WHERE id = ?1 AND (?2 IS NULL OR initiator_id = ?2)
+    """,
+)
+MEMBERS = """
+SELECT * FROM interception i INDEXED BY interception_by_session
+WHERE i.session_key = ? AND (i.expires_at IS NULL OR i.expires_at > ?)
+ORDER BY i.started_at, i.id
+"""
+
+
+class SqliteReading:
+    """What the sessions API asks."""
+
+    _database: Database
+
+    async def sessions(self, filter: Filter, reach: Reach, window: Window) -> Page[Session]:  # noqa: A002 - the word of the API
+        return await self._database.read(lambda c: page_of_sessions(c, filter, reach, window))
+
+    async def session(
+        self, session_id: str, reach: Reach, now: datetime
+    ) -> tuple[tuple[Interception, ...], ...]:
+        def work(connection: sqlite3.Connection) -> list[list[sqlite3.Row]]:
+            asked = (bound(session_id), reach.initiator_id)
+            for statement in KEYS:
+                if keys := connection.execute(statement, asked).fetchall():
+                    bounds = [(key, micros(now)) for (key,) in keys]
+                    return [connection.execute(MEMBERS, each).fetchall() for each in bounds]
+            return []
+
+        groups = await self._database.read(work)
+        return tuple(tuple(bare(row) for row in rows) for rows in groups if rows)
+
+    async def filled(self, rows: tuple[Interception, ...]) -> tuple[Interception, ...]:
+        found = await self._database.read(lambda c: [full_by_id(c, row.id) for row in rows])
+        return tuple(full or row for full, row in zip(found, rows, strict=True))
+
+    async def interceptions(
+        self,
+        filter: Filter,  # noqa: A002 - the word of the API
+        reach: Reach,
+        window: Window,
+    ) -> Page[Interception]:
+        return await self._database.read(lambda c: page_of_interceptions(c, filter, reach, window))
+
+    async def interception(self, id: str, reach: Reach, now: datetime) -> Interception | None:  # noqa: A002 - the field's name
+        row = await self._database.read(lambda c: full_by_id(c, id))
+        if row is None or reach.initiator_id not in (None, row.opened.initiator_id):
+            return None
+        expires_at = row.opened.expires_at
+        return row if expires_at is None or expires_at > now else None

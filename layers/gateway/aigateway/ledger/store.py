@@ -1,0 +1,176 @@
+"""The contract of a store: the verbs, and what each of them promises.
+
+Everything is async and raises ``LedgerFault`` when the store cannot answer. Times are aware UTC.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, final
+
+from aigateway.caller.people import Key, User
+from aigateway.interception import Closed, Opened, Parents
+from aigateway.ledger.listing import Filter, Reach, Window
+from aigateway.ledger.rows import Interception, Page, Session
+from aigateway.pool.providers import ProviderRow
+from aigateway.steps import Step
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ParentQuery:
+    """Whose calls a request answers: looked for within one initiator, and within one session.
+
+    With ``client_session_id`` only in that session, the same ``agent_id`` first; without one
+    only among the initiator's interceptions that have none. ``response_id`` is the last resort.
+    """
+
+    initiator_id: str
+    client_session_id: str | None
+    agent_id: str | None
+    call_ids: tuple[str, ...]
+    response_id: str | None
+
+
+class Records(Protocol):
+    """Writing interceptions."""
+
+    async def open(self, opened: Opened) -> None:
+        """Make the record durable, its prompt included; repeating the call changes nothing."""
+
+    async def close(self, opened: Opened, closed: Closed, steps: tuple[Step, ...]) -> bool:
+        """Close the record, move its session and add ``steps``, all or nothing, once.
+
+        Returns ``False``, changing nothing, if another call closed it before.
+        """
+
+    async def count(self, steps: tuple[Step, ...]) -> None:
+        """Add steps that belong to no record."""
+
+    async def parents(self, query: ParentQuery) -> Parents | None:
+        """Find the newest interception that made one of the calls; in flight is no obstacle."""
+
+    async def orphans(self, before: datetime, most: int) -> tuple[Opened, ...]:
+        """Return records started before ``before`` and never closed, oldest first."""
+
+    async def purge(self, now: datetime, most: int) -> int:
+        """Delete up to ``most`` expired items where the store does not do so by itself."""
+
+
+class Reading(Protocol):
+    """Reading interceptions back. Expired records are absent, even if still stored."""
+
+    async def sessions(self, filter: Filter, reach: Reach, window: Window) -> Page[Session]:  # noqa: A002 - the word of the API
+        """List sessions of which any interception matches the filter, last active first.
+
+        Raises ``CursorInvalid``.
+        """
+
+    async def session(
+        self, session_id: str, reach: Reach, now: datetime
+    ) -> tuple[tuple[Interception, ...], ...]:
+        """Return the bare interceptions of a session, oldest first, one group per initiator.
+
+        ``session_id`` is a client's session id, or the UUID of any thread root that has none.
+        """
+
+    async def filled(self, rows: tuple[Interception, ...]) -> tuple[Interception, ...]:
+        """Return the same interceptions with their texts."""
+
+    async def interceptions(
+        self,
+        filter: Filter,  # noqa: A002 - the word of the API
+        reach: Reach,
+        window: Window,
+    ) -> Page[Interception]:
+        """List whole interceptions, newest start first. Raises ``CursorInvalid``."""
+
+    async def interception(self, id: str, reach: Reach, now: datetime) -> Interception | None:  # noqa: A002 - the field's name
+        """Return one whole interception."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The provider snapshot in force: a JSON document, its version and content hash."""
+
+    version: int
+    digest: str
+    document: bytes
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ReloadState:
+    """When the pool was last reloaded; ``version`` is 0 and both times ``None`` before that."""
+
+    version: int
+    digest: str
+    attempted_at: datetime | None
+    succeeded_at: datetime | None
+
+
+class Directory(Protocol):
+    """Users, keys, providers and the published snapshot."""
+
+    async def key(self, key_id: str) -> tuple[Key, User] | None:
+        """Return a key and its user, revoked, expired, suspended or deleted ones included."""
+
+    async def keys(self, user_id: str | None = None) -> tuple[Key, ...]:
+        """Return the keys of one user, or all, oldest first."""
+
+    async def put_key(self, key: Key) -> None:
+        """Store a key, new or changed, by its id."""
+
+    async def key_used(self, key_id: str, at: datetime) -> None:
+        """Note the time of a key's last use."""
+
+    async def users(self) -> tuple[User, ...]:
+        """Return all users that are not deleted, by name."""
+
+    async def user(self, id_or_username: str) -> User | None:
+        """Find a user that is not deleted."""
+
+    async def add_user(self, user: User) -> None:
+        """Store a new user. Raises ``Conflict`` when the name is taken."""
+
+    async def put_user(self, user: User) -> None:
+        """Store a changed user, by its id; the name never changes."""
+
+    async def provider_rows(self) -> tuple[ProviderRow, ...]:
+        """Return all provider rows, by name."""
+
+    async def put_provider(self, row: ProviderRow, previous: int | None) -> None:
+        """Store a row if its stored version is ``previous``, else raise ``Conflict``.
+
+        ``None`` means that there is no such row yet.
+        """
+
+    async def published(self) -> Published | None:
+        """Return the snapshot in force."""
+
+    async def publish(self, snapshot: Published, previous: int | None) -> None:
+        """Put a snapshot in force if ``previous`` is the version in force, else ``Conflict``."""
+
+    async def reload_state(self) -> ReloadState:
+        """Return the version in force and the times of the last reload."""
+
+    async def note_reload(self, attempted_at: datetime, succeeded_at: datetime | None) -> None:
+        """Note an attempt; ``succeeded_at`` ``None`` leaves the time of the last success."""
+
+
+class Totals(Protocol):
+    """The counters that metrics are made of."""
+
+    async def counters(self) -> Mapping[tuple[str, tuple[str, ...]], Mapping[str, int]]:
+        """Return every counter: kind and key to attribute to total, consistent reads."""
+
+
+class Store(Records, Reading, Directory, Totals, Protocol):
+    """All four groups; a caller asks for the one it needs."""
+
+    async def start(self) -> None:
+        """Open or create what is stored. Raises ``LedgerFault``."""
+
+    async def stop(self) -> None:
+        """Finish what is under way and let go of everything."""

@@ -1,0 +1,50 @@
+"""Every test of this folder runs against each implementation of the ledger."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from aigateway.ledger.sqlite import SqliteStore
+from aigateway.ledger.store import Store
+from tests.contract.stand_in import (
+    dynamodb_ministack,
+    dynamodb_moto,
+    moto_connection,
+    stand_in,
+    stand_in_connection,
+)
+
+__all__ = [
+    "dynamodb_ministack",
+    "dynamodb_moto",
+    "moto_connection",
+    "stand_in",
+    "stand_in_connection",
+]
+
+STORES = (
+    "sqlite_memory",
+    "sqlite_disk",
+    "dynamodb_moto",
+    pytest.param("dynamodb_ministack", marks=pytest.mark.ministack),
+)
+
+
+@pytest.fixture
+def sqlite_memory() -> SqliteStore:
+    return SqliteStore(None)
+
+
+@pytest.fixture
+def sqlite_disk(tmp_path: Path) -> SqliteStore:
+    return SqliteStore(tmp_path / "state" / "ledger.db")
+
+
+@pytest.fixture(params=STORES)
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    """A started store that holds nothing yet."""
+    made: Store = request.getfixturevalue(request.param)
+    await made.start()
+    yield made
+    await made.stop()

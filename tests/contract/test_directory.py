@@ -1,0 +1,158 @@
+"""What a store promises about users, keys, providers and the snapshot."""
+
+from dataclasses import replace
+
+import pytest
+
+from aigateway.caller.people import Key, User
+from aigateway.errors import Conflict
+from aigateway.ledger.store import Published, ReloadState, Store
+from aigateway.pool.providers import ProviderRow
+from tests.builders import a_key, a_user, at
+
+
+async def test_a_key_is_found_with_its_user(store: Store) -> None:
+    user = replace(
+        a_user(),
+        name="Alice",
+        email="alice@example.com",
+        groups=("dev", "ops"),
+        iam_principals=("arn:aws:iam::123456789012:role/dev",),
+    )
+    await store.add_user(user)
+    key = a_key(user)
+    await store.put_key(key)
+    assert await store.key(key.id) == (key, user)
+    assert await store.key("0" * 16) is None
+
+
+async def test_keys_that_open_nothing_are_found_as_well(store: Store) -> None:
+    user = a_user()
+    await store.add_user(user)
+    key = replace(a_key(user), revoked_at=at(1), expires_at=None)
+    await store.put_key(key)
+    for status in ("suspended", "deleted"):
+        changed = replace(user, status=status)
+        await store.put_user(changed)
+        assert await store.key(key.id) == (key, changed)
+
+
+async def test_keys_are_listed_oldest_first(store: Store) -> None:
+    users = [a_user("alice"), a_user("bob")]
+    keys: list[Key] = []
+    for number, user in enumerate((*users, users[0])):
+        if not keys or user not in users[:1]:
+            await store.add_user(user)
+        keys.append(a_key(user, 10 - number))
+        await store.put_key(keys[-1])
+    assert await store.keys() == (keys[2], keys[1], keys[0])
+    assert await store.keys("u-alice") == (keys[2], keys[0])
+    assert await store.keys("u-nobody") == ()
+
+
+async def test_a_changed_key_replaces_the_one_before(store: Store) -> None:
+    user = a_user()
+    await store.add_user(user)
+    key = a_key(user)
+    await store.put_key(key)
+    await store.put_key(replace(key, revoked_at=at(5)))
+    assert await store.keys() == (replace(key, revoked_at=at(5)),)
+
+
+async def test_the_last_use_of_a_key_is_noted(store: Store) -> None:
+    user = a_user()
+    await store.add_user(user)
+    key = a_key(user)
+    await store.put_key(key)
+    await store.key_used(key.id, at(60))
+    assert await store.keys() == (replace(key, last_used_at=at(60)),)
+
+
+async def test_the_use_of_an_unknown_key_makes_no_key(store: Store) -> None:
+    await store.key_used("0" * 16, at(60))
+    assert await store.keys() == ()
+    assert await store.key("0" * 16) is None
+
+
+async def test_users_are_listed_and_found_by_id_and_name(store: Store) -> None:
+    bob, alice = a_user("bob", "admin"), a_user("alice")
+    await store.add_user(bob)
+    await store.add_user(alice)
+    assert await store.users() == (alice, bob)
+    assert await store.user("u-bob") == await store.user("bob") == bob
+    assert await store.user("carol") is None
+
+
+async def test_a_deleted_user_is_neither_listed_nor_found(store: Store) -> None:
+    user = a_user()
+    await store.add_user(user)
+    await store.put_user(replace(user, status="deleted"))
+    assert await store.users() == ()
+    assert await store.user("alice") is None
+    assert await store.user("u-alice") is None
+
+
+async def test_two_users_cannot_have_one_name(store: Store) -> None:
+    first: User = a_user()
+    await store.add_user(first)
+    with pytest.raises(Conflict):
+        await store.add_user(replace(a_user(), id="u-other"))
+    assert await store.users() == (first,)
+
+
+async def test_a_changed_user_replaces_the_one_before(store: Store) -> None:
+    user = a_user()
+    await store.add_user(user)
+    changed = replace(user, role="auditor", status="suspended", groups=("ops",))
+    await store.put_user(changed)
+    assert await store.users() == (changed,)
+
+
+async def test_a_provider_row_changes_only_from_the_version_that_was_read(store: Store) -> None:
+    first = ProviderRow("openai", {"type": "openai", "keys": [{"id": "1"}], "enabled": True}, 1)
+    second = ProviderRow("openai", {"type": "openai", "enabled": False}, 2)
+    await store.put_provider(first, None)
+    assert await store.provider_rows() == (first,)
+    for row, previous in ((second, None), (second, 7)):
+        with pytest.raises(Conflict):
+            await store.put_provider(row, previous)
+    await store.put_provider(second, 1)
+    assert await store.provider_rows() == (second,)
+
+
+async def test_a_row_that_is_not_there_cannot_be_changed(store: Store) -> None:
+    with pytest.raises(Conflict):
+        await store.put_provider(ProviderRow("openai", {}, 2), 1)
+    assert await store.provider_rows() == ()
+
+
+async def test_provider_rows_come_by_name(store: Store) -> None:
+    rows = [ProviderRow(name, {"n": name}, 1) for name in ("b", "c", "a")]
+    for row in rows:
+        await store.put_provider(row, None)
+    assert [row.name for row in await store.provider_rows()] == ["a", "b", "c"]
+
+
+async def test_a_snapshot_is_published_once_per_version(store: Store) -> None:
+    assert await store.published() is None
+    first = Published(1, "d1", b'{"providers": []}')
+    second = Published(2, "d2", bytes(range(256)) * 4000)
+    await store.publish(first, None)
+    assert await store.published() == first
+    for previous in (None, 2):
+        with pytest.raises(Conflict):
+            await store.publish(second, previous)
+    assert await store.published() == first
+    await store.publish(second, 1)
+    assert await store.published() == second
+
+
+async def test_reloads_are_noted_before_and_after_a_snapshot(store: Store) -> None:
+    assert await store.reload_state() == ReloadState(0, "", None, None)
+    await store.note_reload(at(1), None)
+    assert await store.reload_state() == ReloadState(0, "", at(1), None)
+    assert await store.published() is None
+    await store.publish(Published(1, "d1", b"{}"), None)
+    await store.note_reload(at(1), at(2))
+    await store.note_reload(at(3), None)
+    assert await store.reload_state() == ReloadState(1, "d1", at(3), at(2))
