@@ -9,7 +9,8 @@ def open_store(settings: Settings) -> Store:
     if settings.table is not None:
         from aigateway.ledger.dynamodb import DynamoStore  # noqa: PLC0415 - costs 150 ms
 
-        return DynamoStore(settings.table)
+        days = settings.retention.days if settings.retention is not None else None
+        return DynamoStore(settings.table, retention_days=days)
     from aigateway.ledger.sqlite import SqliteStore  # noqa: PLC0415 - and this is of no use there
 
     return SqliteStore(settings.state_dir / "ledger.db")

@@ -1,0 +1,23 @@
+"""The door of boto3: clients with our time-outs, and no retries that nobody asked for.
+
+Region, endpoint and keys are the SDK's to find: ``AWS_DEFAULT_REGION``, ``AWS_ENDPOINT_URL`` or
+``AWS_ENDPOINT_URL_<SERVICE>``, and its chain of credentials.
+"""
+
+from typing import Any
+
+CONNECT_SECONDS, READ_SECONDS = 1.0, 2.0
+
+
+def client(service: str, *, attempts: int = 1, read_seconds: float = READ_SECONDS) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes at run time
+    """Return a client of an AWS service. It may be shared by threads; making one takes 0.3 s."""
+    import boto3  # noqa: PLC0415 - 0.3 s that only those pay who need a client
+    from botocore.config import Config  # noqa: PLC0415 - likewise
+
+    config = Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=read_seconds,
+        retries={"total_max_attempts": attempts, "mode": "standard"},
+    )
+    session: Any = boto3.session.Session()
+    return session.client(service, config=config)

@@ -1,0 +1,238 @@
+"""One table over PynamoDB's connection: time-outs, attempts, and our errors instead of its.
+
+The connection is used below the models: requests and answers are those of the service's API.
+Its own retries are off, because what may be repeated depends on the call.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, final
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pynamodb.connection import Connection
+
+from aigateway.errors import RecorderUnavailable
+from aigateway.ledger.dynamodb.refusals import refused_by
+from aigateway.ledger.expressions import (
+    Aliases,
+    Put,
+    Update,
+    arguments,
+    from_item,
+    to_item,
+)
+
+CONNECT_SECONDS, READ_SECONDS = 1.0, 2.0
+JITTER_SECONDS = 0.2
+ATTEMPTS = 3
+"""More tries than this hold up a caller who would rather be told."""
+BATCH_KEYS, PAGE_ROWS = 100, 1500
+"""BatchGetItem takes 100 keys (service quota, read 2026-07)."""
+
+Key = tuple[str, str]
+Pause = Callable[[float], Awaitable[object]]
+
+
+class Answering(Protocol):
+    """What the table asks of a connection."""
+
+    def dispatch(
+        self, operation_name: str, operation_kwargs: dict[str, Any], /
+    ) -> dict[str, Any]: ...
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Part of one partition, in the order of its sort key; the bounds are inclusive."""
+
+    pk: str
+    low: str | None = None
+    high: str | None = None
+    index: tuple[str, str, str] | None = None
+    descending: bool = False
+
+    @property
+    def sort_key(self) -> str:
+        return self.index[2] if self.index else "sk"
+
+    @property
+    def is_empty(self) -> bool:
+        """The service refuses a lower bound above the upper one."""
+        return self.low is not None and self.high is not None and self.low > self.high
+
+
+@final
+@dataclass(slots=True)
+class Partition:
+    """Reads a range page by page; every page asks for twice as many items as the one before."""
+
+    table: "Table"
+    range: Range
+    size: int
+    done: bool = False
+    _from: dict[str, Any] | None = field(default=None)
+
+    async def page(self) -> list[dict[str, Any]]:
+        """Return the next items, none at all when it is over, and maybe fewer than exist."""
+        if self.done or self.range.is_empty:
+            self.done = True
+            return []
+        items, self._from = await self.table.query(self.range, self.size, self._from)
+        self.size = min(self.size * 2, PAGE_ROWS)
+        self.done = self._from is None
+        return items
+
+
+def connect() -> Connection:
+    """Return a connection with our time-outs; region, endpoint and keys are the SDK's to find."""
+    return Connection(
+        connect_timeout_seconds=CONNECT_SECONDS,
+        read_timeout_seconds=READ_SECONDS,
+        retry_configuration={"total_max_attempts": 1, "mode": "standard"},
+        max_pool_connections=32,
+    )
+
+
+@final
+class Table:
+    """Requests on one table. Everything raises ``RecorderUnavailable``."""
+
+    def __init__(self, name: str, connection: Answering, pause: Pause) -> None:
+        self.name = name
+        self._connection = connection
+        self._pause = pause
+
+    async def ask(
+        self, operation: str, request: dict[str, Any], attempts: int = ATTEMPTS
+    ) -> dict[str, Any]:
+        """Send a request that may be repeated. Raises ``Refused`` on a final no."""
+        cause: Exception | None = None
+        for attempt in range(attempts):
+            if attempt:
+                await self.pause()
+            try:
+                return await asyncio.to_thread(self._send, operation, request)
+            except ClientError as error:
+                refused = refused_by(error)
+                if not refused.is_passing:
+                    raise refused from error
+                cause = error
+            except BotoCoreError as error:
+                cause = error
+        raise RecorderUnavailable(f"the table did not answer after {attempts} tries") from cause
+
+    def _send(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        return self._connection.dispatch(operation, {"ReturnConsumedCapacity": "NONE"} | request)
+
+    async def pause(self) -> None:
+        """Wait a moment, differently long every time, so that rivals part."""
+        await self._pause(random.uniform(0, JITTER_SECONDS))  # noqa: S311 - no secret
+
+    def _named(self, request: dict[str, Any]) -> dict[str, Any]:
+        return {"TableName": self.name} | request
+
+    async def put(self, put: Put, attempts: int = ATTEMPTS) -> None:
+        await self.ask("PutItem", self._named(arguments(put)), attempts)
+
+    async def delete(self, key: Key) -> None:
+        await self.ask("DeleteItem", self._named({"Key": to_item({"pk": key[0], "sk": key[1]})}))
+
+    async def update(self, update: Update, attempts: int = ATTEMPTS) -> dict[str, Any]:
+        """Change an item and return it as it is afterwards."""
+        request = self._named(arguments(update)) | {
+            "ReturnValues": "ALL_NEW",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        answer = await self.ask("UpdateItem", request, attempts)
+        return from_item(answer.get("Attributes", {}))
+
+    async def transact(
+        self, writes: Sequence[Put | Update], token: str, attempts: int = ATTEMPTS
+    ) -> None:
+        """Do all writes or none, once for one token. The first one's failure shows its item."""
+        actions = [
+            {"Put" if isinstance(write, Put) else "Update": self._named(arguments(write))}
+            for write in writes
+        ]
+        for action in actions[0].values():
+            action["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        request = {"TransactItems": actions, "ClientRequestToken": token}
+        await self.ask("TransactWriteItems", request, attempts)
+
+    async def read(self, key: Key) -> dict[str, Any] | None:
+        """Return an item as it is now."""
+        request = {"Key": to_item({"pk": key[0], "sk": key[1]}), "ConsistentRead": True}
+        answer = await self.ask("GetItem", self._named(request))
+        return from_item(answer["Item"]) if answer.get("Item") else None
+
+    async def read_many(
+        self, keys: Iterable[Key], *, consistent: bool = True
+    ) -> dict[Key, dict[str, Any]]:
+        """Return the items that exist, by key."""
+        wanted = [to_item({"pk": pk, "sk": sk}) for pk, sk in dict.fromkeys(keys)]
+        batches = [wanted[at : at + BATCH_KEYS] for at in range(0, len(wanted), BATCH_KEYS)]
+        found = await asyncio.gather(*(self._batch(batch, consistent) for batch in batches))
+        return {(item["pk"], item["sk"]): item for items in found for item in items}
+
+    async def _batch(
+        self,
+        keys: list[dict[str, Any]],
+        consistent: bool,  # noqa: FBT001 - private
+    ) -> list[dict[str, Any]]:
+        """Ask until nothing is left over: an answer ends at 16 MB, or when throttled."""
+        items: list[dict[str, Any]] = []
+        barren = 0
+        while keys:
+            asked = {self.name: {"Keys": keys, "ConsistentRead": consistent}}
+            answer = await self.ask("BatchGetItem", {"RequestItems": asked})
+            fresh = answer.get("Responses", {}).get(self.name, [])
+            items += [from_item(item) for item in fresh]
+            keys = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
+            barren = 0 if fresh else barren + 1
+            if keys and barren >= ATTEMPTS:
+                raise RecorderUnavailable("the table is too busy for a batch of reads")
+            if keys and barren:
+                await self.pause()
+        return items
+
+    async def query(
+        self, wanted: Range, limit: int, start: dict[str, Any] | None = None
+    ) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+        """Return one page of a range, and where the next one starts."""
+        aliases = Aliases()
+        index, pk, sk = wanted.index or (None, "pk", "sk")
+        condition = f"{aliases.name(pk)} = {aliases.value(wanted.pk)}"
+        bounds = [aliases.value(b) for b in (wanted.low, wanted.high) if b is not None]
+        if len(bounds) == 2:  # noqa: PLR2004 - both of them
+            condition += f" AND {aliases.name(sk)} BETWEEN {bounds[0]} AND {bounds[1]}"
+        elif bounds:
+            sign = ">=" if wanted.high is None else "<="
+            condition += f" AND {aliases.name(sk)} {sign} {bounds[0]}"
+        request: dict[str, Any] = {
+            "KeyConditionExpression": condition,
+            "ScanIndexForward": not wanted.descending,
+            "Limit": limit,
+        }
+        if index is not None:
+            request["IndexName"] = index
+        else:
+            request["ConsistentRead"] = True
+        if start is not None:
+            request["ExclusiveStartKey"] = start
+        answer = await self.ask("Query", self._named(request | aliases.arguments))
+        return [from_item(item) for item in answer["Items"]], answer.get("LastEvaluatedKey")
+
+    async def items(
+        self, wanted: Range, size: int = PAGE_ROWS
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """Read a range to its end, or as far as the caller goes on."""
+        partition = Partition(self, wanted, size)
+        while not partition.done:
+            for item in await partition.page():
+                yield item
+
+    async def all(self, wanted: Range) -> list[dict[str, Any]]:
+        return [item async for item in self.items(wanted)]

@@ -1,0 +1,215 @@
+"""Users, keys, providers and the published snapshot."""
+
+import asyncio
+import json
+import secrets
+import zlib
+from collections.abc import Awaitable
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Any
+
+from aigateway.caller.people import Key, User
+from aigateway.clock import from_micros, micros
+from aigateway.errors import AuthUnavailable, Conflict, RecorderUnavailable
+from aigateway.ledger.dynamodb.connection import Range
+from aigateway.ledger.dynamodb.ground import Ground
+from aigateway.ledger.dynamodb.refusals import Refused
+from aigateway.ledger.dynamodb.table import KEYS, LOOKUP
+from aigateway.ledger.expressions import ABSENT, PRESENT, Condition, Item, Put, Update
+from aigateway.ledger.items import key_text, user_partition
+from aigateway.ledger.store import Published, ReloadState
+from aigateway.ledger.texts import CHUNK_BYTES
+from aigateway.pool.providers import ProviderRow
+
+CURRENT = ("SNAP", "CURRENT")
+VERSIONS_KEPT = 3
+LATER_USE = "attribute_exists(#pk) AND (attribute_not_exists(#last_used_at) OR #last_used_at < :at)"
+LISTS = ("groups", "iam_principals")
+
+
+class DynamoDirectory(Ground):
+    """What people and the reload configure. Nothing here ever expires."""
+
+    async def key(self, key_id: str) -> tuple[Key, User] | None:
+        try:
+            item = await self._table.read(_key_place(key_id))
+            owner = None if item is None else await self._table.read(("USER", item["user_id"]))
+        except RecorderUnavailable as fault:
+            raise AuthUnavailable(*fault.args) from fault
+        return None if item is None or owner is None else (_key(item), _user(owner))
+
+    async def keys(self, user_id: str | None = None) -> tuple[Key, ...]:
+        owners = [user_id]
+        if user_id is None:
+            owners = [item["sk"] for item in await self._table.all(Range("USER"))]
+        index = (LOOKUP, *KEYS[LOOKUP])
+        ranges = [Range(user_partition(owner), "K#", "K#~", index) for owner in owners if owner]
+        found = await asyncio.gather(*(self._table.all(each) for each in ranges))
+        places = [(str(item["pk"]), str(item["sk"])) for items in found for item in items]
+        keys = [_key(item) for item in (await self._table.read_many(places)).values()]
+        return tuple(sorted(keys, key=lambda key: (key.created_at, key.id)))
+
+    async def put_key(self, key: Key) -> None:
+        pk, sk = _key_place(key.id)
+        index = {"g2pk": user_partition(key.user_id), "g2sk": f"K#{key.id}"}
+        await self._table.put(Put(_document(key) | {"pk": pk, "sk": sk} | index))
+
+    async def key_used(self, key_id: str, at: datetime) -> None:
+        later = Condition(LATER_USE, {"at": micros(at)})
+        used = Update(*_key_place(key_id), sets={"last_used_at": micros(at)}, condition=later)
+        await self._unless_refused(self._table.update(used))
+
+    async def users(self) -> tuple[User, ...]:
+        users = [_user(item) for item in await self._table.all(Range("USER"))]
+        shown = (user for user in users if user.status != "deleted")
+        return tuple(sorted(shown, key=lambda user: user.username))
+
+    async def user(self, id_or_username: str) -> User | None:
+        user = await self._user(id_or_username)
+        name = await self._table.read(_name_place(id_or_username)) if user is None else None
+        if user is None and name is not None:
+            user = await self._user(str(name["user_id"]))
+        return user
+
+    async def _user(self, id: str) -> User | None:  # noqa: A002 - the field's name
+        item = await self._table.read(("USER", id))
+        user = None if item is None else _user(item)
+        return None if user is None or user.status == "deleted" else user
+
+    async def add_user(self, user: User) -> None:
+        """Store the user with its name in one transaction: that makes the name unique."""
+        pk, sk = _name_place(user.username)
+        writes = [
+            Put({"pk": pk, "sk": sk, "user_id": user.id}, ABSENT),
+            Put(_document(user) | {"pk": "USER", "sk": user.id}, ABSENT),
+        ]
+        try:
+            await self._table.transact(writes, secrets.token_hex(16))
+        except Refused as refused:
+            if any(reason.code == "ConditionalCheckFailed" for reason in refused.reasons):
+                raise Conflict("a user of this name exists") from refused
+            raise
+
+    async def put_user(self, user: User) -> None:
+        put = Put(_document(user) | {"pk": "USER", "sk": user.id}, PRESENT)
+        await self._unless_refused(self._table.put(put))
+
+    async def provider_rows(self) -> tuple[ProviderRow, ...]:
+        items = await self._table.all(Range("PROV"))
+        return tuple(
+            ProviderRow(item["sk"], json.loads(item["document"]), item["ve"]) for item in items
+        )
+
+    async def put_provider(self, row: ProviderRow, previous: int | None) -> None:
+        condition = ABSENT if previous is None else Condition("#ve = :before", {"before": previous})
+        item = {"pk": "PROV", "sk": row.name, "document": json.dumps(row.document)}
+        await self._or_conflict(
+            self._table.put(Put(item | {"ve": row.version}, condition)),
+            "the provider was changed by somebody else",
+        )
+
+    async def published(self) -> Published | None:
+        current = await self._table.read(CURRENT)
+        if current is None or "ve" not in current:
+            return None
+        version, digest = current["ve"], current["digest"]
+        parts = await self._table.all(_document_parts(version, digest))
+        if len(parts) != current["parts"]:
+            raise RecorderUnavailable(f"the snapshot of version {version} is incomplete")
+        document = zlib.decompress(b"".join(part["z"] for part in parts))
+        return Published(version, digest, document)
+
+    async def publish(self, snapshot: Published, previous: int | None) -> None:
+        """Write the document, then put it in force; versions before the last three go."""
+        text = zlib.compress(snapshot.document, 6)
+        chunks = [text[at : at + CHUNK_BYTES] for at in range(0, len(text), CHUNK_BYTES)]
+        prefix = _document_prefix(snapshot.version, snapshot.digest)
+        parts = [
+            Put({"pk": "SNAPDOC", "sk": f"{prefix}{number:04}", "z": chunk})
+            for number, chunk in enumerate(chunks)
+        ]
+        await asyncio.gather(*(self._table.put(part) for part in parts))
+        condition = (
+            Condition("attribute_not_exists(#ve)")
+            if previous is None
+            else Condition("#ve = :before", {"before": previous})
+        )
+        sets = {"ve": snapshot.version, "digest": snapshot.digest, "parts": len(parts)}
+        current = Update(*CURRENT, sets=sets, condition=condition)
+        await self._or_conflict(self._table.update(current), "another snapshot is in force")
+        await self._forget_before(snapshot.version - VERSIONS_KEPT + 1)
+
+    async def _forget_before(self, version: int) -> None:
+        old = Range("SNAPDOC", high=f"{max(version, 0):08}")
+        keys = [(str(item["pk"]), str(item["sk"])) for item in await self._table.all(old)]
+        await asyncio.gather(*(self._table.delete(key) for key in keys))
+
+    async def reload_state(self) -> ReloadState:
+        item = await self._table.read(CURRENT) or {}
+        times = (_time(item.get("at")), _time(item.get("su")))
+        return ReloadState(item.get("ve", 0), item.get("digest", ""), *times)
+
+    async def note_reload(self, attempted_at: datetime, succeeded_at: datetime | None) -> None:
+        times = {"at": micros(attempted_at)}
+        if succeeded_at is not None:
+            times["su"] = micros(succeeded_at)
+        await self._table.update(Update(*CURRENT, sets=times))
+
+    async def _unless_refused(self, work: Awaitable[object]) -> None:
+        """Leave things as they are where the condition does not hold."""
+        try:
+            await work
+        except Refused as refused:
+            if not refused.is_condition:
+                raise
+
+    async def _or_conflict(self, work: Awaitable[object], otherwise: str) -> None:
+        try:
+            await work
+        except Refused as refused:
+            if refused.is_condition:
+                raise Conflict(otherwise) from refused
+            raise
+
+
+def _key_place(key_id: str) -> tuple[str, str]:
+    return f"K#{key_text(key_id)}", "KEY"
+
+
+def _name_place(username: str) -> tuple[str, str]:
+    return f"NAME#{key_text(username)}", "REF"
+
+
+def _document_prefix(version: int, digest: str) -> str:
+    return f"{version:08}#{digest}#"
+
+
+def _document_parts(version: int, digest: str) -> Range:
+    prefix = _document_prefix(version, digest)
+    return Range("SNAPDOC", prefix, f"{prefix}~")
+
+
+def _document(value: Key | User) -> dict[str, Any]:
+    """Return the attributes of a key or user: its fields, times in microseconds."""
+    return {
+        name: micros(member) if isinstance(member, datetime) else member
+        for name, member in asdict(value).items()
+        if member is not None
+    }
+
+
+def _time(value: int | None) -> datetime | None:
+    return None if value is None else from_micros(value)
+
+
+def _key(item: Item) -> Key:
+    named: dict[str, Any] = {field.name: item.get(field.name) for field in fields(Key)}
+    times = {name: _time(value) for name, value in named.items() if name.endswith("_at")}
+    return Key(**named | times)
+
+
+def _user(item: Item) -> User:
+    named: dict[str, Any] = {field.name: item.get(field.name) for field in fields(User)}
+    lists = {name: tuple(item[name]) for name in LISTS}
+    return User(**named | lists | {"created_at": from_micros(item["created_at"])})

@@ -1,0 +1,145 @@
+"""What the four groups of the store stand on: the table, the clock, the layout in force."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Coroutine, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, final
+
+from aigateway.clock import Clock
+from aigateway.errors import RecorderUnavailable
+from aigateway.ledger.dynamodb.connection import Key, Table
+from aigateway.ledger.dynamodb.refusals import Refused
+from aigateway.ledger.expressions import ABSENT, Condition, Item, Put, Update
+from aigateway.ledger.texts import first_chunks, further_chunks
+
+LAYOUT_VERSION = 1
+LIST_SHARDS = 4
+SETTINGS = ("CFG", "TABLE")
+COUNT_AGE, COUNTS_KNOWN = timedelta(seconds=60), 256
+
+log = logging.getLogger(__name__)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How this table is laid out. ``list_shards`` may only grow.
+
+    ``first_day`` (YYYYMMDD) is that of the oldest record: no walk goes further back.
+    """
+
+    version: int
+    list_shards: int
+    first_day: str
+    cursor_key: bytes
+
+
+@final
+class Counts:
+    """How many rows a listing has, for a minute: counting looks at all of them.
+
+    What this process writes makes it forget; what another one writes may show a minute late.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], tuple[datetime, int, bool]] = {}
+
+    def recalled(self, listing: tuple[str, str], now: datetime) -> tuple[int, bool] | None:
+        at, count, is_exact = self._known.get(listing, (None, 0, False))
+        return (count, is_exact) if at is not None and abs(now - at) < COUNT_AGE else None
+
+    def note(self, listing: tuple[str, str], now: datetime, count: int, *, is_exact: bool) -> None:
+        if len(self._known) >= COUNTS_KNOWN:
+            self.forget()
+        self._known[listing] = now, count, is_exact
+
+    def forget(self) -> None:
+        self._known.clear()
+
+
+class Ground:
+    """Shared by the groups, which never call each other but through it."""
+
+    def __init__(self, table: Table, clock: Clock, retention_days: int | None) -> None:
+        self._table = table
+        self._clock = clock
+        self._retention_days = retention_days
+        self._counts = Counts()
+        self._known_layout: Layout | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def _layout(self) -> Layout:
+        """Return the layout as this process knows it, which lays out a new table.
+
+        Raises ``RecorderUnavailable`` for a table of another version.
+        """
+        if self._known_layout is None:
+            item = await self._table.read(SETTINGS) or await self._lay_out()
+            self._known_layout = _layout_of(item)
+        return self._known_layout
+
+    async def _fresh_layout(self) -> Layout:
+        """Return the layout in force: another process may have moved the first day."""
+        self._known_layout = None
+        return await self._layout()
+
+    async def _lay_out(self) -> dict[str, Any]:
+        pk, sk = SETTINGS
+        item = {
+            "pk": pk,
+            "sk": sk,
+            "version": LAYOUT_VERSION,
+            "list_shards": LIST_SHARDS,
+            "first_day": f"{self._clock.now():%Y%m%d}",
+            "cursor_key": secrets.token_bytes(32),
+        }
+        try:
+            await self._table.put(Put(item, ABSENT))
+        except Refused as refused:
+            if not refused.is_condition:
+                raise
+        return await self._table.read(SETTINGS) or item
+
+    async def _cover(self, at: datetime) -> None:
+        """Move the first day back where a record is older than all others."""
+        day = f"{at.astimezone(UTC):%Y%m%d}"
+        layout = await self._layout()
+        if day >= layout.first_day:
+            return
+        earlier = Condition("#first_day > :day", {"day": day})
+        try:
+            await self._table.update(Update(*SETTINGS, sets={"first_day": day}, condition=earlier))
+        except Refused as refused:
+            if not refused.is_condition:
+                raise
+        self._known_layout = None
+
+    async def _texts(self, items: Iterable[Item]) -> dict[Key, dict[str, Any]]:
+        """Return the chunks of the records' texts, as they are now."""
+        records = list(items)
+        found = await self._table.read_many(key for item in records for key in first_chunks(item))
+        rest = [key for item in records for key in further_chunks(item, found)]
+        return found | await self._table.read_many(rest)
+
+    def _aside(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run work that nobody waits for now; ``_settled`` does."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _settled(self) -> None:
+        """Wait until what this process began aside is over, well or not."""
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks))
+
+
+def _layout_of(item: dict[str, Any]) -> Layout:
+    if item["version"] != LAYOUT_VERSION:
+        raise RecorderUnavailable(
+            f"the table has layout {item['version']}, this program knows {LAYOUT_VERSION}"
+        )
+    return Layout(item["version"], item["list_shards"], item["first_day"], item["cursor_key"])

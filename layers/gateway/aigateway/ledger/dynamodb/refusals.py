@@ -1,0 +1,85 @@
+"""What the service refuses, read out of the library's exceptions."""
+
+from dataclasses import dataclass
+from typing import Any, final
+
+from botocore.exceptions import ClientError
+
+from aigateway.errors import RecorderUnavailable
+from aigateway.ledger.expressions import Item, from_item
+
+CONDITION_FAILED = "ConditionalCheckFailedException"
+CANCELED = "TransactionCanceledException"
+INVALID = "ValidationException"
+TRANSIENT = frozenset(
+    {
+        "InternalServerError",
+        "InternalFailure",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ServiceUnavailable",
+        "ThrottlingException",
+        "ThrottlingError",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    }
+)
+"""Answers that may be another one a moment later (DynamoDB API reference, "Error handling")."""
+TRANSIENT_REASONS = frozenset({"ProvisionedThroughputExceeded", "ThrottlingError"})
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why one action of a transaction did not happen; the code is ``None`` for the innocent."""
+
+    code: str
+    message: str = ""
+    item: Item | None = None
+
+
+class Refused(RecorderUnavailable):
+    """The service said no, and would say it again.
+
+    Callers that expect it look at ``code``; for all others it is a store that is out of order.
+    ``item`` is the stored one of a condition that failed, if that was asked for.
+    """
+
+    def __init__(
+        self, refusal_code: str, message: str, reasons: tuple[Reason, ...], item: Item | None
+    ) -> None:
+        super().__init__(f"the table refused the request: {refusal_code}")
+        self.refusal_code = refusal_code
+        self.said = message
+        self.reasons = reasons
+        self.item = item
+
+    @property
+    def is_condition(self) -> bool:
+        return self.refusal_code == CONDITION_FAILED
+
+    @property
+    def is_passing(self) -> bool:
+        """It may be another answer a moment later, also that of a transaction on a busy table."""
+        if self.refusal_code in TRANSIENT:
+            return True
+        codes = {reason.code for reason in self.reasons} - {"None"}
+        return self.refusal_code == CANCELED and bool(codes) and codes <= TRANSIENT_REASONS
+
+
+def refused_by(error: ClientError) -> Refused:
+    """Read a refusal; the old item of a single write stands in the answer PynamoDB wrapped."""
+    said = error.response.get("Error", {})
+    reasons = tuple(
+        Reason("None")
+        if reason is None
+        else Reason(reason.code, reason.message or "", _plain(reason.raw_item))
+        for reason in getattr(error, "cancellation_reasons", ())
+    )
+    wrapped = error.__cause__ if isinstance(error.__cause__, ClientError) else error
+    item: Any = wrapped.response.get("Item")
+    return Refused(said.get("Code", ""), said.get("Message", ""), reasons, _plain(item))
+
+
+def _plain(item: Any) -> Item | None:  # noqa: ANN401 - whatever the library hands on
+    return from_item(item) if item else None

@@ -1,0 +1,136 @@
+"""DynamoDB for the contract tests: the local AWS stand-in as a process, and moto, tamed.
+
+The stand-in is `ministack` from the virtual environment `.venv-aws`, or from the PATH. It is
+started once per test session, with an environment of its own, and keeps nothing.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, final
+from uuid import uuid4
+
+import pytest
+
+from aigateway.ledger.dynamodb import DynamoStore
+from aigateway.ledger.dynamodb.connection import Answering, connect
+from aigateway.ledger.dynamodb.table import create_table
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS, STOP_SECONDS = 60.0, 20.0
+ACCOUNT = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
+
+
+def a_dynamo_store(connection: Answering) -> DynamoStore:
+    """Make a table of its own, and the store over it."""
+    table = f"ledger-{uuid4().hex[:12]}"
+    create_table(table, connection)
+    return DynamoStore(table, connection=connection, pause=at_once)
+
+
+async def at_once(seconds: float) -> None:
+    """Pause as tests do: not at all."""
+
+
+@final
+class OneAtATime:
+    """A connection that sends one request after the other: moto locks nothing."""
+
+    def __init__(self, connection: Answering) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def dispatch(self, operation_name: str, operation_kwargs: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            return self._connection.dispatch(operation_name, operation_kwargs)
+
+
+@pytest.fixture(scope="session")
+def moto_connection() -> Answering:
+    """A connection that moto answers while it is on."""
+    moto = pytest.importorskip("moto")
+    with pytest.MonkeyPatch.context() as patch, moto.mock_aws():
+        for name, value in ACCOUNT.items():
+            patch.setenv(name, value)
+        connection = connect()
+        connection.dispatch("ListTables", {})
+    return OneAtATime(connection)
+
+
+@pytest.fixture
+def dynamodb_moto(moto_connection: Answering) -> Iterator[DynamoStore]:
+    """A store over a table within this process."""
+    moto = pytest.importorskip("moto")
+    with moto.mock_aws():
+        yield a_dynamo_store(moto_connection)
+
+
+@pytest.fixture(scope="session")
+def stand_in_connection(stand_in: str) -> Answering:
+    """A connection to the stand-in, the same for all: making one takes 0.3 s."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (ACCOUNT | {"AWS_ENDPOINT_URL": stand_in}).items():
+            patch.setenv(name, value)
+        connection = connect()
+        connection.dispatch("ListTables", {})
+    return connection
+
+
+@pytest.fixture
+def dynamodb_ministack(stand_in_connection: Answering) -> DynamoStore:
+    """A store over a table in the stand-in."""
+    return a_dynamo_store(stand_in_connection)
+
+
+@pytest.fixture(scope="session")
+def stand_in() -> Iterator[str]:
+    """The address of a running stand-in. Without the program tests are skipped, but not in CI."""
+    program = shutil.which("ministack", path=f"{ROOT}/.venv-aws/bin:{os.environ['PATH']}")
+    if program is None:
+        reason = "the local AWS stand-in is not installed (make .venv-aws/ready)"
+        if os.environ.get("CI") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {
+        "PATH": os.environ["PATH"],
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": "127.0.0.1",
+        "MINISTACK_HOST": "127.0.0.1",
+        "SERVICES": "dynamodb",
+        "LOG_LEVEL": "WARNING",
+    }
+    with subprocess.Popen(
+        [program], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            _wait_until_ready(process, f"http://127.0.0.1:{port}/_ministack/health")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(STOP_SECONDS)
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], address: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the local AWS stand-in ended at its start"
+        try:
+            with urllib.request.urlopen(address, timeout=1) as answer:  # noqa: S310 - loopback
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.05)
+    pytest.fail("the local AWS stand-in did not start")
