@@ -7,6 +7,7 @@ all in order with status 0; a process that dies is named and ends all with statu
 
 import asyncio
 import os
+import re
 import selectors
 import signal
 import socket
@@ -32,6 +33,7 @@ PORTS = {
     "control": ("API_PORT", 4181),
     "provider": ("PROVIDER_PORT", 4182),
 }
+PORT = re.compile(r"[0-9]{1,5}")
 LOOPBACK = "127.0.0.0/8,::1/128"
 OURS_ALONE = ("AIGW_ADMIN_KEY", "AIGW_PROVIDERS_JSON", "ANTHROPIC_API_KEY", "OPENAI_API_KEY")
 """Secrets that the processes of the product never see."""
@@ -56,7 +58,7 @@ def bound_sockets(environment: Mapping[str, str]) -> dict[str, socket.socket]:
     problems: list[str] = []
     for name, (variable, usual) in PORTS.items():
         text = environment.get(variable, str(usual))
-        if not text.isdigit() or int(text) > 65_535:  # noqa: PLR2004 - the highest port
+        if not PORT.fullmatch(text) or int(text) > 65_535:  # noqa: PLR2004 - the highest port
             problems.append(f"{variable}: expected a port number")
             continue
         listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

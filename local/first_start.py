@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from aigateway.clock import Clock
 from aigateway.errors import RowInvalid, SettingsError
 from aigateway.ledger.store import Directory
 from aigateway.pool.providers import ProviderRow, SecretRef, provider_from
-from aigateway.pool.secrets import FileSecrets
+from aigateway.pool.secrets import FileSecrets, write_private
 
 ADMIN = "admin"
 REAL_SERVICES = {
@@ -29,29 +28,30 @@ KEYS_LIMIT = 5
 async def first_key(directory: Directory, state: Path, wanted: str | None, clock: Clock) -> str:
     """Return the admin's key: ``wanted``, else the one kept in the state directory, else a new one.
 
-    A key that ``wanted`` replaces is revoked.
+    A key that ``wanted`` replaces is revoked. A kept key that somebody revoked stays revoked.
     """
     kept = _kept_key(state / "admin.key")
-    secret = wanted or kept or new_secret()
+    found = await directory.key(key_id_of(kept) or "") if kept else None
+    is_revoked = found is not None and found[0].revoked_at is not None
+    secret = wanted or (kept if kept and not is_revoked else new_secret())
+    await _put_key(directory, secret, clock)
+    if kept == secret:
+        return secret
+    write_private(state / "admin.key", secret + "\n")
+    if found is not None and not is_revoked and key_id_of(secret) != found[0].id:
+        await directory.put_key(replace(found[0], revoked_at=clock.now()))
+    return secret
+
+
+async def _put_key(directory: Directory, secret: str, clock: Clock) -> None:
+    """Give the key to the admin, without an end; both are made where they are missing."""
     admin = await directory.user(ADMIN)
     if admin is None:
         admin = User(str(uuid4()), ADMIN, "admin", clock.now())
         await directory.add_user(admin)
-    key_id = key_id_of(secret) or ""
-    found = await directory.key(key_id)
+    found = await directory.key(key_id_of(secret) or "")
     if found is None or found[0].sha256 != digest(secret) or found[0].revoked_at is not None:
         await directory.put_key(key_from(secret, admin.id, "first", clock.now(), None))
-    if kept is not None and kept != secret:
-        await _revoke(directory, key_id_of(kept) or "", clock)
-    if kept != secret:
-        _write_private(state / "admin.key", secret + "\n")
-    return secret
-
-
-async def _revoke(directory: Directory, key_id: str, clock: Clock) -> None:
-    found = await directory.key(key_id)
-    if found is not None and found[0].revoked_at is None:
-        await directory.put_key(replace(found[0], revoked_at=clock.now()))
 
 
 def _kept_key(path: Path) -> str | None:
@@ -60,12 +60,6 @@ def _kept_key(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     return kept if key_id_of(kept) else None
-
-
-def _write_private(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
 
 
 def wanted_providers(environment: Mapping[str, str], provider_port: int) -> list[dict[str, Any]]:
@@ -110,9 +104,11 @@ async def put_providers(
             provider_from(row, allow_byok=True, allowed=allowed)
         except RowInvalid as wrong:
             problems.append(f"AIGW_PROVIDERS_JSON[{position}]: {wrong}")
-        else:
-            rows.append(row)
-            keys |= found
+            continue
+        if any(row["name"] == other["name"] for other in rows):
+            problems.append(f"AIGW_PROVIDERS_JSON[{position}]: name: is given twice")
+        rows.append(row)
+        keys |= found
     if problems:
         raise SettingsError(problems)
     secrets.put(keys)

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, quote
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Event = dict[str, Any]
 Handler = Callable[[Event, object], Mapping[str, Any]]
 

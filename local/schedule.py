@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Mapping
 from typing import final
 
 from aigateway.clock import Clock
@@ -14,16 +15,19 @@ logger = logging.getLogger(__name__)
 
 
 async def tick(store: Store, clock: Clock) -> None:
-    """Run one tick; a part that fails is logged and stops no other."""
-    for name, work in (
-        ("reload", reload_pool(store, clock)),
-        ("sweep", sweep(store, clock.now())),
-        ("purge", purge(store, clock.now())),
-    ):
+    """Run one tick; a part that fails is logged and stops no other, nor the next tick."""
+    parts: Mapping[str, Callable[[], Awaitable[int]]] = {
+        "reload": lambda: reload_pool(store, clock),
+        "sweep": lambda: sweep(store, clock.now()),
+        "purge": lambda: purge(store, clock.now()),
+    }
+    for name, part in parts.items():
         try:
-            await work
+            await part()
         except LedgerFault as fault:
             logger.warning("a scheduled part failed: %s: %s", name, fault)
+        except Exception:  # the entry of a scheduled run, as a function's would be
+            logger.exception("a scheduled part failed: %s", name)
 
 
 @final

@@ -22,14 +22,14 @@ from aigateway.clock import SystemClock
 from aigateway.errors import GatewayError
 from aigateway.ledger import open_store
 from aigateway.pool.secrets import FileSecrets
+from aigateway.relay.asgi import Aborted
 from aigateway.relay.assembly import build
-from aigateway.relay.exchange import Aborted
 from aigateway.settings import Settings
 from local.schedule import Schedule
 from local.scripted.body import ConnectionCut
 
 App = Callable[..., Any]
-STOP_SECONDS = 10
+STOP_SECONDS = 3
 READY = b"r"
 
 
@@ -57,6 +57,7 @@ def serve(app: App, listening: socket.socket, lifeline: socket.socket | None = N
         log_config=None,
         server_header=False,
         date_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     server = _Server(config, lifeline)
@@ -137,7 +138,8 @@ def main(arguments: list[str]) -> int:
     name, listening, *rest = arguments
     logging.basicConfig(level=logging.INFO, format=f"{name}: %(levelname)s %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for library in ("httpx", "pynamodb", "botocore"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     lifeline = socket.socket(fileno=int(rest[0])) if rest else None
     if lifeline is not None:
         threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()

@@ -21,9 +21,13 @@ def handler(event: dict[str, Any], context: object) -> dict[str, int]:  # noqa: 
 async def _run(*, only_reload: bool) -> dict[str, int]:
     store, clock = open_store(settings), SystemClock()
     await store.start()
+    closed = 0
     try:
-        version = await reload_pool(store, clock)
-        closed = 0 if only_reload else await sweep(store, clock.now())
+        try:
+            version = await reload_pool(store, clock)
+        finally:
+            if not only_reload:
+                closed = await sweep(store, clock.now())
     finally:
         await store.stop()
     return {"version": version, "orphans_closed": closed}

@@ -23,7 +23,7 @@ BLOCKED: tuple[Network, ...] = tuple(
         "198.18.0.0/15",  # benchmarking
         "224.0.0.0/4",
         "240.0.0.0/4",
-        "::/127",
+        "::/96",  # unspecified, loopback, IPv4-compatible
         "64:ff9b::/96",  # NAT64
         "64:ff9b:1::/48",
         "100::/64",

@@ -19,7 +19,8 @@
     │   └── UpstreamCut            the head is out already: no status
     ├── LedgerFault                a record could not be written or read
     │   ├── RecorderUnavailable, AuthUnavailable                      503
-    │   └── CursorInvalid          a cursor that was altered, or is another caller's
+    │   ├── CursorInvalid          a cursor that was altered, or is another caller's
+    │   └── Conflict               a conditional write found another value
     ├── PoolFault                  provider configuration
     │   ├── RowInvalid, SecretUnavailable, NoSnapshot
     ├── Misheard                   the copy of a stream cannot be followed; only the scribe sees it
@@ -40,8 +41,8 @@ class Answerable(GatewayError):
     """An error that a client gets to see, in the shape of its dialect.
 
     ``anthropic_type`` and ``openai_type`` are the vendors' own words for the kind of error;
-    without them the status decides. ``retry_after`` is in whole seconds; ``None`` together with
-    ``cured_by_time`` false sends ``x-should-retry: false``, which the vendors' SDKs obey.
+    without them the status decides. ``cured_by_time`` false sends ``x-should-retry: false``,
+    which the vendors' SDKs obey; ``retry_after`` is in whole seconds.
     """
 
     status: ClassVar[int]
@@ -180,14 +181,14 @@ class AuthUnavailable(LedgerFault):
 
 class CursorInvalid(LedgerFault):
     status, code = 400, "invalid_cursor"
-    cured_by_time = False
+    cured_by_time, retry_after = False, None
 
 
 class Conflict(LedgerFault):
     """A conditional write found another value: a name that is taken, a version that moved."""
 
     status, code = 409, "conflict"
-    cured_by_time = False
+    cured_by_time, retry_after = False, None
 
 
 class PoolFault(GatewayError):

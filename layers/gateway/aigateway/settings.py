@@ -1,12 +1,13 @@
 """What an operator sets. The only reader of the environment's values in the package."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, final
+from urllib.parse import urlsplit
 
 from aigateway.addresses import Network
 from aigateway.errors import SettingsError
@@ -15,29 +16,41 @@ PREFIXES = ("AIGW_", "CODER_AI_GATEWAY_", "CODER_AIBRIDGE_")
 """Ours first, then the names that the reference product uses and used."""
 
 LOCAL_ONLY = frozenset({"AIGW_ADMIN_KEY", "AIGW_PROVIDERS_JSON"})
+"""Secrets that a start on one machine takes; no setting holds them."""
+
+ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB")
 MEBIBYTE = 1024 * 1024
 DEFAULT_STATE_DIR = Path(".aigw")
 DEFAULT_RETENTION = timedelta(days=60)
 FUNCTION_URL_BYTES = 11 * MEBIBYTE // 2
 """A Function URL refuses events over 6 MB, envelope and base64 included."""
 
-DURATION = re.compile(r"(\d{1,9})(ms|s|m|h|d|w)?")
+DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h|d|w)?")
+RETENTION = re.compile(r"([0-9]{1,9})(h|d|w)?")
+NUMBER = re.compile(r"[0-9]{1,10}")
 SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+DAY_SECONDS = 86_400
 
 
 def _seconds(text: str) -> float:
     found = DURATION.fullmatch(text.strip())
-    if found is None:
-        raise ValueError("a duration such as 15s, 5m or 250ms")
-    return int(found.group(1)) * SECONDS[found.group(2) or "s"]
+    if found is None or (amount := float(found[1]) * SECONDS[found[2] or "s"]) > DAY_SECONDS:
+        raise ValueError("a duration such as 15s, 5m or 250ms, at most a day")
+    return amount
+
+
+def _some_seconds(text: str) -> float:
+    if (amount := _seconds(text)) == 0:
+        raise ValueError("a duration of more than 0")
+    return amount
 
 
 def _retention(text: str) -> timedelta | None:
-    found = DURATION.fullmatch(text.strip())
-    if found is None or found.group(2) not in (None, "h", "d", "w"):
+    found = RETENTION.fullmatch(text.strip())
+    if found is None:
         raise ValueError("a duration such as 60d, 2w or 36h, or 0 for ever")
-    amount = int(found.group(1)) * SECONDS[found.group(2) or "d"]
-    if amount > 100 * 366 * 86_400:
+    amount = int(found[1]) * SECONDS[found[2] or "d"]
+    if amount > 100 * 366 * DAY_SECONDS:
         raise ValueError("at most a hundred years")
     return timedelta(seconds=amount) if amount else None
 
@@ -50,8 +63,8 @@ def _switch(text: str) -> bool:
 
 
 def _size(text: str) -> int:
-    if not text.strip().isdigit() or not 1 <= int(text) <= 1024 * MEBIBYTE:
-        raise ValueError("a number of bytes, at most 1 GiB")
+    if NUMBER.fullmatch(text.strip()) is None or not 1 <= int(text) <= 1024 * MEBIBYTE:
+        raise ValueError("a number of bytes, from 1 to 1 GiB")
     return int(text)
 
 
@@ -97,12 +110,12 @@ class Settings:
     retention: timedelta | None = _setting("RETENTION", _retention, DEFAULT_RETENTION)  # noqa: RUF009 - so is a duration
     max_request_bytes: int = _setting("MAX_REQUEST_BYTES", _size, 32 * MEBIBYTE)
     close_seconds: float = _setting("CLOSE_SECONDS", _seconds, 5.0)
-    exchange_seconds: float = _setting("EXCHANGE_SECONDS", _seconds, 900.0)
-    first_byte_seconds: float = _setting("FIRST_BYTE_TIMEOUT", _seconds, 600.0)
-    idle_seconds: float = _setting("IDLE_TIMEOUT", _seconds, 300.0)
+    exchange_seconds: float = _setting("EXCHANGE_SECONDS", _some_seconds, 900.0)
+    first_byte_seconds: float = _setting("FIRST_BYTE_TIMEOUT", _some_seconds, 600.0)
+    idle_seconds: float = _setting("IDLE_TIMEOUT", _some_seconds, 300.0)
     key_cache_seconds: float = _setting("KEY_CACHE", _seconds, 60.0)
     snapshot_poll_seconds: float = _setting("SNAPSHOT_POLL", _seconds, 15.0)
-    reload_interval_seconds: float = _setting("RELOAD_INTERVAL", _seconds, 60.0)
+    reload_interval_seconds: float = _setting("RELOAD_INTERVAL", _some_seconds, 60.0)
     allow_byok: bool = _setting("ALLOW_BYOK", _switch, default=True)
     allow_background: bool = _setting("ALLOW_BACKGROUND", _switch, default=False)
     own_sessions_visible: bool = _setting("OWN_SESSIONS_VISIBLE", _switch, default=True)
@@ -128,13 +141,32 @@ class Settings:
             try:
                 read[setting] = meta["read"](environment[name])
             except ValueError as wrong:
-                problems.append(f"{name}: expected {wrong}")
+                found = len(environment[name].strip())
+                problems.append(f"{name}: expected {wrong}; found {found or 'no'} characters")
         if "AWS_LAMBDA_FUNCTION_NAME" in environment:
             read.setdefault("max_request_bytes", FUNCTION_URL_BYTES)
+            problems.extend(_problems_on_lambda(environment))
         if problems:
             raise SettingsError(problems)
         ours = (name for name in environment if name.startswith("AIGW_"))
         return cls(**read, unknown=tuple(sorted(set(ours) - known)))
+
+
+def _problems_on_lambda(environment: Mapping[str, str]) -> Iterator[str]:
+    """Name what only a start on one machine may be given: secrets, and a store elsewhere."""
+    for name in sorted(LOCAL_ONLY & environment.keys()):
+        yield f"{name}: not allowed in a function"
+    for name in ENDPOINTS:
+        if (address := environment.get(name, "").strip()) and not _is_loopback(address):
+            yield f"{name}: expected a loopback address, or none in a function"
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        host = urlsplit(address).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {

@@ -69,7 +69,11 @@ TABLE: tuple[tuple[str, Test], ...] = (
         ),
     ),
 )
-VERSION = re.compile(r"[^/\s]*/(?:[a-z]+/)?v?(\d[0-9A-Za-z.+_-]*)")
+VERSION = re.compile(
+    r"(?:charm crush|[^/:\s]*)[/:](?:[a-z]+/)?v?([0-9][0-9A-Za-z.+_-]*)", re.IGNORECASE
+)
+"""The number behind the program's name: ``claude-cli/2.1``, ``kilo/latest/7.7``, ``junie:1.0``."""
+
 SENDS_TOOLS = frozenset({CLAUDE_CODE, CODEX, OPENCODE, KILO_CODE, COPILOT_CLI, COPILOT_VS_CODE})
 """These always offer tools in real turns: without any, a request is a side request."""
 

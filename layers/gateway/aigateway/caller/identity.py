@@ -4,15 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import final
 
-from aigateway.caller.keys import is_key_of, key_id_of, mask
+from aigateway.caller.keys import holds_key, is_key_of, key_id_of, mask
 from aigateway.caller.people import Key, Role, User
 from aigateway.errors import InvalidKey, MissingKey
 from aigateway.wire.messages import Headers, text
 
 GATEWAY_HEADERS = (b"x-ai-gateway-token", b"x-coder-ai-governance-token")
 """Either of them, filled, says: the other credential headers are the caller's own."""
-
-CREDENTIAL_HEADERS = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
 
 
 @final
@@ -33,10 +31,19 @@ class Presented:
     """``secret`` is the gateway key; ``own`` the header of the caller's own provider key.
 
     Without ``own`` the deployment's key is used (centralized), with it the caller's (BYOK).
+    ``spare`` is a second one, in the other of the two headers.
     """
 
     secret: str
     own: tuple[bytes, bytes] | None
+    spare: tuple[bytes, bytes] | None = None
+
+    def for_dialect(self, *, anthropic: bool) -> "Presented":
+        """Pick the header that a provider of this family reads, where both are filled."""
+        first = b"x-api-key" if anthropic else b"authorization"
+        if self.spare is None or self.spare[0] != first:
+            return self
+        return Presented(self.secret, self.spare, self.own)
 
     @property
     def own_hint(self) -> str | None:
@@ -54,37 +61,28 @@ def bearer(value: str) -> str | None:
 
 
 def presented(headers: Headers) -> Presented:
-    """Find the gateway key, and the caller's own credential beside it. Raises ``MissingKey``.
+    """Find the gateway key, and the caller's own credentials beside it. Raises ``MissingKey``.
 
-    Any of the headers is taken in every dialect. Of two in the form of a gateway key
-    ``Authorization`` counts; a value of another form is never tried against the key store, but
-    reported as such where nothing else was sent.
+    Any of the headers is taken in every dialect. Of two gateway keys that in ``Authorization``
+    counts. A value of another form never reaches the key store: alone it is reported as an
+    unknown key. A header with a gateway key in it is never the caller's own credential.
     """
     authorization, api_key = text(headers, b"authorization"), text(headers, b"x-api-key")
-    token = (bearer(authorization) or authorization) if authorization else None
-    foreign = [
-        (name, value)
-        for name, shown, value in (
-            (b"x-api-key", api_key, api_key),
-            (b"authorization", authorization, token),
-        )
-        if shown and value and key_id_of(value) is None
+    own = [
+        (name, shown.encode("latin-1"))
+        for name, shown in ((b"x-api-key", api_key), (b"authorization", authorization))
+        if shown and not holds_key(shown)
     ]
-    own = [(name, text(headers, name) or "") for name, _ in foreign]
-    explicit = next((t for name in GATEWAY_HEADERS if (t := text(headers, name))), None)
-    if explicit is not None:
-        return Presented(explicit, _own(own))
-    gateway = [value for value in (token, api_key) if value and key_id_of(value) is not None]
-    if gateway:
-        return Presented(gateway[0], _own(own))
-    shown = token or api_key
-    if shown is None:
+    token = bearer(authorization or "")
+    sent = [value for value in (token, api_key) if value]
+    explicit = next((found for name in GATEWAY_HEADERS if (found := text(headers, name))), None)
+    secret = explicit or next((value for value in sent if key_id_of(value)), None)
+    if secret is not None:
+        own_key, spare = [*own, None, None][:2]
+        return Presented(secret, own_key, spare)
+    if not sent:
         raise MissingKey("no gateway key: send it as Authorization: Bearer or X-Api-Key")
-    return Presented(shown, None)
-
-
-def _own(found: list[tuple[bytes, str]]) -> tuple[bytes, bytes] | None:
-    return (found[0][0], found[0][1].encode("latin-1")) if found else None
+    return Presented(sent[0], None)
 
 
 def caller_of(secret: str, found: tuple[Key, User] | None, now: datetime) -> Caller:

@@ -21,6 +21,11 @@ def key_id_of(text: str) -> str | None:
     return found.group(1) if found else None
 
 
+def holds_key(text: str) -> bool:
+    """Whether a gateway key stands anywhere in ``text``, in whatever scheme or list."""
+    return KEY_FORM.search(text) is not None
+
+
 def new_secret() -> str:
     """Make a key. This text is the only time that it exists in clear."""
     return f"aigw_{secrets.token_hex(8)}_{secrets.token_urlsafe(32)}"

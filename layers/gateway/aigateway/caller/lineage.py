@@ -4,7 +4,6 @@ Header values are untrusted text: trimmed, cut at 256 characters, without contro
 Only the headers of the recognised client count.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +19,9 @@ from aigateway.caller.clients import (
     SENDS_TOOLS,
     Client,
 )
+from aigateway.errors import Misheard
 from aigateway.transcript.facts import Opening
+from aigateway.wire.jsontext import loads
 from aigateway.wire.messages import Headers, text
 
 ID_LIMIT = 256
@@ -58,12 +59,19 @@ def _hint(name: str) -> Source:
 def _user_id(_: Headers, hints: Mapping[str, str]) -> str | None:
     """Read the session out of Messages' ``metadata.user_id``: a JSON text, or a suffix."""
     user_id = hints.get("user_id", "")
+    if user_id.lstrip().startswith("{"):
+        return _member(user_id, "session_id")
+    return user_id.rpartition(SESSION_SUFFIX)[2] if SESSION_SUFFIX in user_id else None
+
+
+def _member(text: str | None, name: str) -> str | None:
+    """Read a text out of a JSON object in a header or a member; ``None`` where there is none."""
     try:
-        document = json.loads(user_id)
-    except ValueError:
-        return user_id.rpartition(SESSION_SUFFIX)[2] if SESSION_SUFFIX in user_id else None
-    session = document.get("session_id") if isinstance(document, dict) else None
-    return session if isinstance(session, str) else None
+        document = loads((text or "").encode())
+    except Misheard:
+        return None
+    found = document.get(name) if isinstance(document, dict) else None
+    return found if isinstance(found, str) else None
 
 
 def _generic(headers: Headers, _: Mapping[str, str]) -> str | None:
@@ -100,8 +108,9 @@ def _agent(headers: Headers, client: Client) -> tuple[str | None, str | None]:
     if client.name == CLAUDE_CODE:
         return _clean(text(headers, b"x-claude-code-agent-id")), None
     if client.name == CODEX:
-        thread, session = text(headers, b"thread-id"), text(headers, b"session-id")
-        agent = _clean(thread) if thread and thread != session else None
+        thread = _clean(text(headers, b"thread-id"))
+        session = _clean(text(headers, b"session-id") or text(headers, b"session_id"))
+        agent = thread if session is not None and thread != session else None
         return agent, _clean(text(headers, b"x-codex-parent-thread-id"))
     if client.name in (OPENCODE, KILO_CODE):
         return None, _clean(text(headers, b"x-parent-session-id"))
@@ -114,14 +123,8 @@ def _agent(headers: Headers, client: Client) -> tuple[str | None, str | None]:
 def _is_auxiliary(headers: Headers, client: Client, opening: Opening | None) -> bool:
     if opening is None:
         return False
-    if client.name == CODEX and _thread_source(headers) == "thread_title":
-        return True
+    if client.name == CODEX:
+        turn = text(headers, b"x-codex-turn-metadata")
+        if _member(turn, "thread_source") == "thread_title":
+            return True
     return (client.name in SENDS_TOOLS and opening.tools == 0) or opening.max_tokens == 1
-
-
-def _thread_source(headers: Headers) -> str | None:
-    try:
-        document = json.loads(text(headers, b"x-codex-turn-metadata") or "null")
-    except ValueError:
-        return None
-    return document.get("thread_source") if isinstance(document, dict) else None

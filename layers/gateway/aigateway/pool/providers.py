@@ -27,6 +27,7 @@ ProviderStatus = Literal["enabled", "disabled", "error"]
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 NAME_LIMIT = 63
+PRINTED = re.compile(r"[!-~]+")
 RESERVED = frozenset(
     {
         "api",
@@ -41,6 +42,9 @@ RESERVED = frozenset(
         "proxy",
     }
 )
+KEYLESS = frozenset({"bedrock", "copilot"})
+"""Signed with AWS credentials, or used only with the caller's own."""
+
 DEFAULT_BASE_URLS: Mapping[str, str] = {
     "openai": "https://api.openai.com/v1/",
     "anthropic": "https://api.anthropic.com/",
@@ -114,11 +118,12 @@ class Provider:
 @final
 @dataclass(frozen=True, slots=True)
 class ProviderFault:
-    """A provider that is configured, enabled, and cannot be built."""
+    """A provider that is configured and cannot be built; ``enabled`` as its row says."""
 
     name: str
     type: ProviderType | None
     reason: str
+    enabled: bool = True
 
 
 def is_provider_name(text: str) -> bool:
@@ -138,7 +143,7 @@ def base_url_from(text: str, allowed: tuple[Network, ...]) -> BaseUrl:
     except ValueError:
         raise RowInvalid("base_url: expected an absolute https URL") from None
     host = parts.hostname
-    if parts.scheme not in ("http", "https") or not host or re.search(r"[\s\x00-\x1f]", text):
+    if parts.scheme not in ("http", "https") or not host or not PRINTED.fullmatch(text):
         raise RowInvalid("base_url: expected an absolute https URL")
     if parts.username is not None or parts.query or parts.fragment:
         raise RowInvalid("base_url: no user, query or fragment is allowed")
@@ -174,7 +179,12 @@ def provider_from(
     url = document.get("base_url") or DEFAULT_BASE_URLS.get(kind)
     if not isinstance(url, str):
         raise RowInvalid(f"base_url: a provider of type {kind} needs one")
+    enabled = document.get("enabled", True)
+    if not isinstance(enabled, bool):
+        raise RowInvalid("enabled: expected true or false")
     refs = tuple(_refs(name, document.get("api_keys")))
+    if refs and kind in KEYLESS:
+        raise RowInvalid(f"api_keys: a provider of type {kind} takes none")
     if not refs and not allow_byok and kind != "openai-compat":
         raise RowInvalid("api_keys: no key, and callers may not bring their own")
     return Provider(
@@ -182,7 +192,7 @@ def provider_from(
         type=kind,
         base_url=base_url_from(url, allowed),
         credentials=refs,
-        enabled=document.get("enabled") is not False,
+        enabled=enabled,
         first_byte_seconds=_seconds(document, "first_byte_timeout_s"),
         idle_seconds=_seconds(document, "idle_timeout_s"),
     )
@@ -193,10 +203,16 @@ def _refs(name: str, keys: object) -> list[SecretRef]:
         return []
     if not isinstance(keys, list):
         raise RowInvalid("api_keys: expected a list")
-    try:
-        return [SecretRef(name, key["id"], key["masked"]) for key in keys]
-    except (KeyError, TypeError):
-        raise RowInvalid("api_keys: expected objects with id and masked") from None
+    refs = [
+        SecretRef(name, key["id"], key["masked"])
+        for key in keys
+        if isinstance(key, dict)
+        and isinstance(key.get("id"), str)
+        and isinstance(key.get("masked"), str)
+    ]
+    if len(refs) != len(keys):
+        raise RowInvalid("api_keys: expected objects with id and masked")
+    return refs
 
 
 def _seconds(document: Mapping[str, Any], name: str) -> float | None:

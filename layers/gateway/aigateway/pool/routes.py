@@ -12,7 +12,7 @@ from aigateway.errors import (
     ProviderDisabled,
     RouteNotSupported,
 )
-from aigateway.pool.providers import Provider, ProviderType
+from aigateway.pool.providers import Provider, ProviderFault, ProviderType
 from aigateway.pool.snapshot import Snapshot
 from aigateway.transcript.facts import Dialect
 from aigateway.wire.messages import RequestHead
@@ -62,7 +62,7 @@ COPILOT_PASSED = {
 UNPROMPTED = frozenset({"/v1/responses/compact", "/responses/compact"})
 """Recorded, but what they send is no person's prompt."""
 
-DIALECT_OF_END = re.compile(rb"/(messages|chat/completions|responses(?:/compact)?)$")
+DIALECT_OF_END = re.compile(rb"/(messages|chat/completions|responses(?:/compact)?)\Z")
 
 
 @final
@@ -100,6 +100,8 @@ def place_of(path: bytes) -> Place:
         if path.startswith(tree + b"/"):
             path = path[len(tree) :]
             break
+    if not path.startswith(b"/"):
+        return Place("", path)
     name, slash, rest = path[1:].partition(b"/")
     return Place(name.decode("latin-1"), slash + rest)
 
@@ -131,13 +133,9 @@ def route_of(head: RequestHead, snapshot: Snapshot) -> Route:
     Raises ``RouteNotSupported``, ``MethodNotAllowed``, ``ProviderDisabled``, ``ProviderBroken``.
     """
     place = place_of(head.path)
-    if (fault := snapshot.faults.get(place.name)) is not None:
-        raise ProviderBroken(f"provider {fault.name} cannot be used: {fault.reason}")
-    provider = snapshot.providers.get(place.name)
+    provider = _provider(place.name, snapshot)
     if provider is None:
         raise RouteNotSupported(f"there is no provider at {_shown(head.path)}")
-    if not provider.enabled:
-        raise ProviderDisabled(f"provider {provider.name} is disabled")
     rest = place.rest.decode("latin-1")
     target = _target(provider, place.rest) + head.query
     if (dialect := _bridged(provider.type).get(rest)) is not None:
@@ -151,6 +149,15 @@ def route_of(head: RequestHead, snapshot: Snapshot) -> Route:
     if head.method not in methods:
         raise MethodNotAllowed(f"{template} takes {', '.join(methods)}", methods)
     return Route(provider, None, template, target)
+
+
+def _provider(name: str, snapshot: Snapshot) -> Provider | None:
+    found = snapshot.faults.get(name) or snapshot.providers.get(name)
+    if found is not None and not found.enabled:
+        raise ProviderDisabled(f"provider {name} is disabled")
+    if isinstance(found, ProviderFault):
+        raise ProviderBroken(f"provider {name} cannot be used: {found.reason}")
+    return found
 
 
 def _template(kind: ProviderType, rest: bytes) -> str | None:

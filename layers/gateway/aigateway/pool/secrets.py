@@ -36,23 +36,33 @@ class FileSecrets:
                 self._read = json.loads(await asyncio.to_thread(self._path.read_text))
                 self._stamp = stamp
             return self._read[_name(ref)]
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, LookupError, TypeError):
             raise SecretUnavailable(f"the key of provider {ref.provider} cannot be read") from None
 
     def put(self, keys: dict[SecretRef, str]) -> None:
-        """Add or replace keys. Blocking; the file is replaced as a whole."""
+        """Add or replace keys. Blocking. Raises ``SecretUnavailable`` for another kind of file."""
         try:
             stored = json.loads(self._path.read_text())
         except FileNotFoundError:
             stored = {}
+        except ValueError:
+            stored = None
+        if not isinstance(stored, dict):
+            raise SecretUnavailable(f"{self._path.name} does not hold the keys of providers")
         stored |= {_name(ref): key for ref, key in keys.items()}
-        fresh = self._path.with_suffix(".new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(stored, file)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._path)
+        write_private(self._path, json.dumps(stored))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file as a whole, readable by its owner only, durable on return."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
 
 
 def _name(ref: SecretRef) -> str:

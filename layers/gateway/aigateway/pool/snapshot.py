@@ -51,7 +51,8 @@ def snapshot_from(
         except RowInvalid as broken:
             kind = row.get("type")
             known = kind if kind in PROVIDER_TYPES else None
-            faults[name] = ProviderFault(name, known, str(broken))
+            enabled = row.get("enabled") is not False
+            faults[name] = ProviderFault(name, known, str(broken), enabled)
     return Snapshot(version, providers, faults)
 
 

@@ -9,10 +9,11 @@ from aigateway.errors import LedgerFault
 from aigateway.ledger.store import Store
 from aigateway.pool.secrets import Secrets
 from aigateway.pool.snapshot import Pool
-from aigateway.relay.app import Gateway, Receive
+from aigateway.relay.app import Gateway
+from aigateway.relay.asgi import Receive, Send
 from aigateway.relay.callers import Callers
-from aigateway.relay.exchange import Send
 from aigateway.relay.intake import Intake
+from aigateway.relay.outgoing import Outgoing
 from aigateway.relay.refresh import Refresh
 from aigateway.relay.upstream import HttpxUpstream, Upstream
 from aigateway.settings import Settings
@@ -54,6 +55,7 @@ class App:
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        await self._gateway.drain()
         await self._upstream.aclose()
         await self._store.stop()
         await send({"type": "lifespan.shutdown.complete"})
@@ -88,7 +90,9 @@ def build(
         allowed=allowed,
     )
     intake = Intake(settings, pool, Callers(store, clock, settings.key_cache_seconds))
-    gateway = Gateway(settings, clock, store, upstream, secrets, intake, refresh)
+    gateway = Gateway(
+        settings, clock, store, upstream, Outgoing(settings, secrets), intake, refresh
+    )
     for name in settings.unknown:
         logger.warning("unknown variable", extra={"variable": name})
     return App(gateway, store, upstream, refresh)

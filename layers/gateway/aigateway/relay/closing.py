@@ -1,15 +1,22 @@
 """What a closing record says: the response's own words, unless the transport knows better."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import final
 
 from aigateway.errors import Answerable, UpstreamTimeout
 from aigateway.interception import Closed, Opened
 from aigateway.relay.scribe import Scribe, provider_request_id
+from aigateway.transcript.endings import error_type_of_status
 from aigateway.transcript.facts import Ended, ErrorType, Outcome, TokenUsage
+from aigateway.wire.masking import masked
 from aigateway.wire.messages import ResponseHead
 
 SUCCESSES = range(200, 300)
-BAD_REQUESTS = range(400, 500)
+GOING_ON = ("queued", "in_progress")
+"""A response that was asked for in the background is over for us: its result comes elsewhere."""
+
 BAD_REQUEST_CODES = frozenset({"invalid_json", "background_not_supported"})
 
 
@@ -25,24 +32,39 @@ def closed_by_refusal(opened: Opened, error: Answerable, at: datetime) -> Closed
     )
 
 
+@final
+@dataclass(slots=True)
+class Progress:
+    """What an exchange has come to so far.
+
+    ``stopped`` is the outcome where it was stopped from outside; ``unreachable`` says that the
+    client could not be written to any more.
+    """
+
+    scribe: Scribe | None = None
+    head: ResponseHead | None = None
+    first_byte_at: datetime | None = None
+    delivered_bytes: int = 0
+    stopped: Outcome | None = None
+    unreachable: bool = False
+
+
 def closed_by_scribe(
     opened: Opened,
-    scribe: Scribe | None,
-    head: ResponseHead | None,
+    progress: Progress,
     *,
     ended_at: datetime,
-    first_byte_at: datetime | None,
-    delivered_bytes: int,
-    stopped: Outcome | None,
     credential_hint: str | None,
+    cut: bool = False,
 ) -> Closed:
     """Close a record with what the scribe heard.
 
-    ``stopped`` is the outcome where the exchange was stopped from outside. A client that hangs
-    up after the terminal event has its whole answer: that stays completed.
+    ``cut`` says that the provider broke off. A client that hangs up after the terminal event has
+    its whole answer: that stays completed.
     """
+    scribe, head = progress.scribe, progress.head
     if scribe is None or head is None:
-        outcome = stopped or "client_disconnected"
+        outcome = progress.stopped or "client_disconnected"
         return Closed(
             id=opened.id,
             outcome=outcome,
@@ -50,7 +72,8 @@ def closed_by_scribe(
             error_type=_stopped_type(outcome),
             usage_missing=True,
         )
-    ended = _ended(scribe, head, stopped)
+    stopped = progress.stopped or ("upstream_cut" if cut else None)
+    ended = _ended(opened, scribe, head, stopped)
     answered = scribe.answered
     usages = [row.fact for row in scribe.rows if isinstance(row.fact, TokenUsage)]
     return Closed(
@@ -58,15 +81,15 @@ def closed_by_scribe(
         outcome=ended.outcome,
         ended_at=ended_at,
         error_type=ended.error_type,
-        error_message=ended.message,
+        error_message=masked(ended.message) if ended.message is not None else None,
         http_status=head.status,
         provider_request_id=provider_request_id(head),
         provider_response_id=answered.response_id if answered else None,
         provider_model=answered.model if answered else None,
         stop_reason=ended.stop_reason,
-        first_byte_at=first_byte_at,
+        first_byte_at=progress.first_byte_at,
         response_bytes=scribe.heard_bytes,
-        undelivered_bytes=scribe.heard_bytes - delivered_bytes,
+        undelivered_bytes=scribe.heard_bytes - progress.delivered_bytes,
         key_attempts=1,
         credential_hint=credential_hint,
         usage_missing=not usages and head.status in SUCCESSES,
@@ -77,22 +100,26 @@ def closed_by_scribe(
     )
 
 
-def _ended(scribe: Scribe, head: ResponseHead, stopped: Outcome | None) -> Ended:
+def _ended(opened: Opened, scribe: Scribe, head: ResponseHead, stopped: Outcome | None) -> Ended:
     own = scribe.ended
-    if own is None or (scribe.deaf is not None and own.outcome == "upstream_cut"):
-        own = _unheard(head)
-    if stopped is None or own.outcome in ("completed", "failed"):
+    if own is not None and own.stop_reason in GOING_ON and opened.metadata.get("background"):
+        return Ended("completed", head.status, None, None, own.stop_reason)
+    if own is not None and own.outcome in ("completed", "failed"):
         return own
-    return Ended(stopped, head.status, _stopped_type(stopped), None, own.stop_reason)
-
-
-def _unheard(head: ResponseHead) -> Ended:
-    """Return what the status alone says, where the body could not be followed."""
-    if head.status in SUCCESSES:
+    if head.status not in SUCCESSES:
+        kind = error_type_of_status(head.status, opened.dialect)
+        return Ended("failed", head.status, kind, None, None)
+    if stopped is not None:
+        reason = own.stop_reason if own else None
+        return Ended(stopped, head.status, _stopped_type(stopped), None, reason)
+    if own is None or scribe.deaf is not None:
         return Ended("completed", head.status, None, None, None)
-    kind: ErrorType = "unknown" if head.status in BAD_REQUESTS else "server_error"
-    return Ended("failed", head.status, kind, None, None)
+    return own
 
 
 def _stopped_type(outcome: Outcome) -> ErrorType | None:
-    return "timeout" if outcome == "gateway_timeout" else None
+    kinds: Mapping[Outcome, ErrorType] = {
+        "gateway_timeout": "timeout",
+        "upstream_cut": "server_error",
+    }
+    return kinds.get(outcome)

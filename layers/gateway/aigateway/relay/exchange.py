@@ -11,9 +11,8 @@ time limit, a provider that cannot be reached.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Generator, MutableMapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Generator, MutableMapping
+from dataclasses import replace
 from typing import Any, final
 
 from aigateway.clock import Clock
@@ -26,19 +25,19 @@ from aigateway.errors import (
 )
 from aigateway.interception import Closed, Opened, Parents
 from aigateway.ledger.store import ParentQuery, Records
+from aigateway.relay.asgi import Aborted, Send
 from aigateway.relay.asides import Asides
-from aigateway.relay.closing import closed_by_refusal, closed_by_scribe
+from aigateway.relay.closing import Progress, closed_by_refusal, closed_by_scribe
 from aigateway.relay.refusals import ID_HEADER
-from aigateway.relay.scribe import Scribe
+from aigateway.relay.scribe import Readers, Scribe
 from aigateway.relay.upstream import Answer, Upstream, UpstreamRequest
 from aigateway.steps import steps_of_closing
-from aigateway.transcript.facts import Outcome
+from aigateway.transcript.reader import reader_for
 from aigateway.wire.headers import towards_client
 from aigateway.wire.messages import ResponseHead, value
 
 logger = logging.getLogger(__name__)
 
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 LOOK_UP_SECONDS = 0.15
 LOOK_AGAIN_SECONDS = 0.05
 STREAM_HEADERS = (
@@ -46,23 +45,6 @@ STREAM_HEADERS = (
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 )
-
-
-class Aborted(Exception):
-    """The response must end as a cut."""
-
-
-@final
-@dataclass(slots=True)
-class Progress:
-    """What an exchange has come to so far."""
-
-    scribe: Scribe | None = None
-    head: ResponseHead | None = None
-    first_byte_at: datetime | None = None
-    delivered_bytes: int = 0
-    stopped: Outcome | None = None
-    unreachable: bool = False
 
 
 @final
@@ -89,7 +71,9 @@ class Exchange:
         *,
         close_seconds: float,
         credential_hint: str | None,
+        readers: Readers = reader_for,
     ) -> None:
+        self._readers = readers
         self._records = records
         self._upstream = upstream
         self._clock = clock
@@ -168,7 +152,11 @@ class Exchange:
         now = self.progress
         now.head = answer.head
         now.scribe = Scribe(
-            answer.head, opened.dialect, streaming=opened.streaming, clock=self._clock
+            answer.head,
+            opened.dialect,
+            streaming=opened.streaming,
+            clock=self._clock,
+            readers=self._readers,
         )
         try:
             await send(start_of(answer.head, opened))
@@ -202,14 +190,7 @@ class Exchange:
         if now.scribe is not None:
             now.scribe.end(cut=cut)
         return closed_by_scribe(
-            opened,
-            now.scribe,
-            now.head,
-            ended_at=self._clock.now(),
-            first_byte_at=now.first_byte_at,
-            delivered_bytes=now.delivered_bytes,
-            stopped=now.stopped,
-            credential_hint=self._hint,
+            opened, now, ended_at=self._clock.now(), credential_hint=self._hint, cut=cut
         )
 
     async def _close(self, opened: Opened, closed: Closed) -> None:

@@ -1,11 +1,12 @@
 """From a request to its record: who, where, and what the body says."""
 
 import hashlib
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import final
 
-from aigateway.caller.clients import client_of
+from aigateway.caller.clients import Client, client_of
 from aigateway.caller.identity import Caller, Presented, presented
 from aigateway.caller.lineage import lineage_of
 from aigateway.clock import uuid7
@@ -29,7 +30,7 @@ from aigateway.transcript.facts import Dialect, Opening
 from aigateway.transcript.prompts import filter_for
 from aigateway.transcript.reader import read_opening
 from aigateway.wire.inflate import inflated
-from aigateway.wire.messages import Headers, RequestHead, text, value
+from aigateway.wire.messages import Headers, RequestHead, text, values
 
 UNREADABLE = {
     "unknown_encoding": "content-encoding",
@@ -37,7 +38,9 @@ UNREADABLE = {
     "decoded_too_large": "too_large",
     "too_deep": "too_deep",
 }
-SEQUENCE_LIMIT = 2**53
+SESSION_LIMIT = 256
+SEQUENCE = re.compile(r"[0-9]{1,15}")
+RETRIES = re.compile(r"[0-9]{1,4}")
 
 
 @final
@@ -88,47 +91,52 @@ class Intake:
         route = route_of(head, snapshot)
         if shown.own is not None and not self._settings.allow_byok:
             raise ByokDisabled("bringing your own provider key is switched off")
-        return Admitted(caller, route, shown)
+        anthropic = route.provider.runtime_type == "anthropic" or route.dialect is Dialect.MESSAGES
+        return Admitted(caller, route, shown.for_dialect(anthropic=anthropic))
 
     def take(
         self, head: RequestHead, body: bytes, admitted: Admitted, started_at: datetime
     ) -> Taken:
         """Read the body and make the record. Raises ``UnreadableBody``."""
-        route = admitted.route
         client = client_of(head.headers)
-        prompts = filter_for(client.name) if route.prompted else None
         refusal: Answerable | None = None
-        unavailable: str | None = None
         opening: Opening | None = None
         try:
-            decoded = inflated(body, value(head.headers, b"content-encoding"))
-            opening = read_opening(_dialect(route), decoded, prompts)
+            opening = _read(head, body, admitted.route, client)
             unavailable = opening.prompt_unavailable
         except Misheard as misheard:
+            unavailable = UNREADABLE.get(misheard.reason, misheard.reason)
             if misheard.reason == "not_json":
-                refusal = InvalidJson("the body is not a JSON object")
-            else:
-                unavailable = UNREADABLE.get(misheard.reason, misheard.reason)
-        if route.dialect is Dialect.RESPONSES and not self._settings.allow_background:
-            if opening is None and refusal is None:
-                raise UnreadableBody("the body cannot be read, so background cannot be ruled out")
-            if opening is not None and opening.background:
-                refusal = BackgroundNotSupported("background responses are not supported")
-        opened = self._opened(head, body, admitted, started_at, opening)
+                refusal, unavailable = InvalidJson("the body is not a JSON object"), None
+        refusal = refusal or self._background(admitted.route, opening)
+        opened = self._opened(head, body, admitted, client, started_at, opening)
+        noted: dict[str, str | int] = dict(opened.metadata)
         if unavailable is not None:
-            noted = {**opened.metadata, "prompt_unavailable": unavailable}
-            opened = replace(opened, metadata=noted)
-        return Taken(opened, refusal)
+            noted["prompt_unavailable"] = unavailable
+        if opening is not None and opening.background:
+            noted["background"] = "true"
+        return Taken(replace(opened, metadata=noted), refusal)
+
+    def _background(self, route: Route, opening: Opening | None) -> Answerable | None:
+        """Refuse what would go on at the provider unrecorded, or might for all we can read."""
+        if route.dialect is not Dialect.RESPONSES or self._settings.allow_background:
+            return None
+        if opening is None:
+            raise UnreadableBody("the body cannot be read, so background cannot be ruled out")
+        if opening.background:
+            return BackgroundNotSupported("background responses are not supported")
+        return None
 
     def _opened(
         self,
         head: RequestHead,
         body: bytes,
         admitted: Admitted,
+        client: Client,
         started_at: datetime,
         opening: Opening | None,
     ) -> Opened:
-        caller, route, client = admitted.caller, admitted.route, client_of(head.headers)
+        caller, route = admitted.caller, admitted.route
         session, number = firewall(head.headers)
         return Opened(
             id=uuid7(started_at),
@@ -159,6 +167,12 @@ class Intake:
         )
 
 
+def _read(head: RequestHead, body: bytes, route: Route, client: Client) -> Opening:
+    codings = b",".join(values(head.headers, b"content-encoding"))
+    prompts = filter_for(client.name) if route.prompted else None
+    return read_opening(_dialect(route), inflated(body, codings), prompts)
+
+
 def _dialect(route: Route) -> Dialect:
     assert route.dialect is not None  # noqa: S101 - only recorded routes come here
     return route.dialect
@@ -172,15 +186,13 @@ def expiry(started_at: datetime, retention: timedelta | None) -> datetime | None
 def retry_count(headers: Headers) -> int | None:
     """Return what the vendors' SDKs say of their own retries."""
     shown = text(headers, b"x-stainless-retry-count") or ""
-    return int(shown) if shown.isascii() and shown.isdigit() and len(shown) <= 4 else None  # noqa: PLR2004
+    return int(shown) if RETRIES.fullmatch(shown) else None
 
 
 def firewall(headers: Headers) -> tuple[str | None, int | None]:
     """Return session and sequence number of the agent firewall: both valid, or neither."""
     session = text(headers, b"x-coder-agent-firewall-session-id")
     number = text(headers, b"x-coder-agent-firewall-sequence-number") or ""
-    if session is None or len(session) > 256 or not session.isprintable():  # noqa: PLR2004
+    if session is None or len(session) > SESSION_LIMIT or not session.isprintable():
         return None, None
-    if not (number.isascii() and number.isdigit()) or int(number[:20]) > SEQUENCE_LIMIT:
-        return None, None
-    return session, int(number)
+    return (session, int(number)) if SEQUENCE.fullmatch(number) else (None, None)

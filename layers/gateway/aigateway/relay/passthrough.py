@@ -6,8 +6,8 @@ from aigateway.clock import Clock
 from aigateway.errors import UpstreamCut
 from aigateway.ledger.store import Records
 from aigateway.pool.routes import Route
+from aigateway.relay.asgi import Aborted, Send
 from aigateway.relay.asides import Asides
-from aigateway.relay.exchange import Aborted, Send
 from aigateway.relay.upstream import Upstream, UpstreamRequest
 from aigateway.steps import passed_through
 from aigateway.wire.headers import towards_client

@@ -4,9 +4,9 @@ import re
 
 from aigateway import __version__
 from aigateway.relay.refusals import OwnAnswer, json_answer
-from aigateway.wire.messages import RequestHead, text
+from aigateway.wire.messages import RequestHead, text, values
 
-HELLO = re.compile(rb"/[a-z0-9-]{1,63}/api/hello")
+HELLO = re.compile(rb"(?:/api/v2/(?:ai-gateway|aibridge))?/[a-z0-9-]{1,63}/api/hello")
 
 
 def probe_answer(head: RequestHead, *, ready: bool) -> OwnAnswer | None:
@@ -36,6 +36,11 @@ def probe_answer(head: RequestHead, *, ready: bool) -> OwnAnswer | None:
 
 
 def asks_for_websocket(head: RequestHead) -> bool:
-    """Some platforms take the Upgrade header away: the key of the handshake tells too."""
-    upgrade = (text(head.headers, b"upgrade") or "").lower()
-    return upgrade == "websocket" or text(head.headers, b"sec-websocket-key") is not None
+    """Whether a socket is wanted (RFC 6455 section 4.1: always by GET).
+
+    Some platforms take the Upgrade header away: the key of the handshake tells too.
+    """
+    wanted = b",".join(values(head.headers, b"upgrade")).lower().split(b",")
+    is_asked = b"websocket" in {protocol.strip() for protocol in wanted}
+    has_key = text(head.headers, b"sec-websocket-key") is not None
+    return head.method == "GET" and (is_asked or has_key)

@@ -19,7 +19,7 @@ class Refresh:
     """Loads the published snapshot at the start, and a newer one at most every ``poll_seconds``.
 
     A look that fails keeps the last good snapshot, without limit of time. With 0 seconds each
-    request waits for a look of its own.
+    request waits for a look; so does any while there is no snapshot at all.
     """
 
     def __init__(
@@ -42,14 +42,27 @@ class Refresh:
         self._looking: asyncio.Task[None] | None = None
         self._store_answers = False
 
+    async def is_ready(self) -> bool:
+        """A pool is loaded, and the store answered when it was last asked.
+
+        Where it is not so, the store is asked again, at most once a second: anybody may probe.
+        """
+        if not self._is_well and self._clock.monotonic() - self._looked_at >= 1:
+            await self.look()
+        return self._is_well
+
     @property
-    def is_ready(self) -> bool:
-        """A pool is loaded, and the store answered when it was last asked."""
+    def _is_well(self) -> bool:
         return self._pool.version > 0 and self._store_answers
+
+    def store_answered(self, *, well: bool) -> None:
+        """Note how the store answered a call of somebody else's."""
+        self._store_answers = well
 
     async def before_request(self, asides: Asides) -> None:
         """Start a look if one is due; wait for it only where nothing can be served without."""
-        due = self._clock.monotonic() - self._looked_at >= self._poll_seconds
+        waited = self._clock.monotonic() - self._looked_at
+        due = waited >= self._poll_seconds or self._pool.version == 0
         if due and (self._looking is None or self._looking.done()):
             self._looking = asyncio.create_task(self.look())
         if self._looking is not None and not self._looking.done():

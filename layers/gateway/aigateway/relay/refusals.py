@@ -19,7 +19,7 @@ SERVER_ERRORS = 500
 @final
 @dataclass(frozen=True, slots=True)
 class OwnAnswer:
-    """An answer that the gateway makes itself; its body is never empty."""
+    """An answer that the gateway makes itself; its body is empty only for ``HEAD``."""
 
     status: int
     headers: Headers

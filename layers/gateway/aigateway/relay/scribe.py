@@ -1,6 +1,7 @@
 """Hears the copy of a response and writes down its facts. Never raises."""
 
 import logging
+from collections.abc import Callable
 from typing import final
 
 from aigateway.clock import Clock
@@ -15,13 +16,15 @@ from aigateway.transcript.facts import (
     TokenUsage,
     ToolUsage,
 )
-from aigateway.transcript.reader import reader_for
+from aigateway.transcript.reader import Reader, reader_for
 from aigateway.wire.frames import Frame
 from aigateway.wire.inflate import inflater_for
-from aigateway.wire.messages import ResponseHead, text, value
+from aigateway.wire.messages import ResponseHead, text, value, values
 from aigateway.wire.sse import framer_for
 
 logger = logging.getLogger(__name__)
+
+Readers = Callable[[Dialect, int], Reader]
 
 
 @final
@@ -34,7 +37,13 @@ class Scribe:
     """
 
     def __init__(
-        self, head: ResponseHead, dialect: Dialect, *, streaming: bool, clock: Clock
+        self,
+        head: ResponseHead,
+        dialect: Dialect,
+        *,
+        streaming: bool,
+        clock: Clock,
+        readers: Readers = reader_for,
     ) -> None:
         self.rows: list[Heard] = []
         self.answered: Answered | None = None
@@ -43,12 +52,12 @@ class Scribe:
         self.heard_bytes = 0
         self._clock = clock
         try:
-            self._inflater = inflater_for(value(head.headers, b"content-encoding"))
+            self._inflater = inflater_for(b",".join(values(head.headers, b"content-encoding")))
             self._framer = framer_for(
                 value(head.headers, b"content-type"),
                 streaming=streaming,
             )
-            self._reader = reader_for(dialect, head.status)
+            self._reader = readers(dialect, head.status)
         except Misheard as misheard:
             self.deaf = misheard.reason
         except Exception as bug:  # noqa: BLE001 - a reader's bug may cost facts, never a response

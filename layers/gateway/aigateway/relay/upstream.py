@@ -112,17 +112,19 @@ class HttpxUpstream:
         line = await self._line(request.provider)
         line.busy += 1
         try:
-            for address in addresses[:-1]:
+            for address in addresses:
                 try:
                     return await self._send_to(address, line, request)
-                except _NotConnected:
+                except (httpx.ConnectError, httpx.ConnectTimeout):
                     continue
-            return await self._send_to(addresses[-1], line, request)
         except BaseException:
             await self._done(line)
             raise
+        await self._done(line)
+        raise UpstreamUnreachable("the provider cannot be connected to")
 
     async def _send_to(self, address: str, line: _Line, request: UpstreamRequest) -> Answer:
+        """Send to one address. httpx's connect errors come through: nothing was sent yet."""
         url = request.provider.base_url
         timeouts = {
             "connect": CONNECT_SECONDS,
@@ -146,8 +148,8 @@ class HttpxUpstream:
         )
         try:
             response = await line.transport.handle_async_request(outgoing)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as fault:
-            raise _NotConnected("the provider cannot be connected to") from fault
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            raise
         except httpx.ReadTimeout as fault:
             raise UpstreamTimeout("the provider sent no answer in time") from fault
         except httpx.TransportError as fault:
@@ -216,7 +218,3 @@ class HttpxUpstream:
         for line in self._lines.values():
             await line.transport.aclose()
         self._lines.clear()
-
-
-class _NotConnected(UpstreamUnreachable):
-    """Nothing was sent: another address may be tried."""

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from aigateway.errors import LedgerFault
 from aigateway.interception import Closed, Opened
 from aigateway.ledger.store import Records
 from aigateway.steps import steps_of_closing
@@ -16,11 +17,20 @@ EXPIRED_A_RUN = 1_000
 
 
 async def sweep(records: Records, now: datetime) -> int:
-    """Close orphans as abandoned, oldest first; return how many this run closed."""
+    """Close orphans as abandoned, oldest first; return how many this run closed.
+
+    One that cannot be closed stops no other: the last ``LedgerFault`` is raised at the end.
+    """
     closed = 0
+    failed: LedgerFault | None = None
     for opened in await records.orphans(now - ORPHAN_AGE, ORPHANS_A_RUN):
         abandoned = abandoned_record(opened, now)
-        closed += await records.close(opened, abandoned, steps_of_closing(opened, abandoned))
+        try:
+            closed += await records.close(opened, abandoned, steps_of_closing(opened, abandoned))
+        except LedgerFault as fault:
+            failed = fault
+    if failed is not None:
+        raise failed
     return closed
 
 

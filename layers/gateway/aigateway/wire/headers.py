@@ -1,6 +1,6 @@
 """Which headers are dropped or added on the way to the provider and on the way back."""
 
-from aigateway.wire.messages import Headers, text, values
+from aigateway.wire.messages import Headers, value, values
 
 HOP_BY_HOP = frozenset(
     {
@@ -97,7 +97,7 @@ def towards_provider(
         for name, content in headers
         if name.lower() not in dropped and not name.lower().startswith(NOT_FOR_PROVIDERS_BEGINNINGS)
     ]
-    if text(headers, b"user-agent") is None:
+    if value(headers, b"user-agent") is None:
         kept.append((b"user-agent", user_agent))
     kept.append((b"accept-encoding", accept_encoding(headers, readable)))
     if credential is not None:

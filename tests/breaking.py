@@ -1,0 +1,36 @@
+"""A store of which one verb fails."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, final
+
+from aigateway.errors import LedgerFault
+from aigateway.ledger.store import Store
+
+
+@final
+class Breaking:
+    """Stands before ``store``; a call of ``verb`` for which ``when`` holds raises ``fault``."""
+
+    def __init__(
+        self,
+        store: Store,
+        verb: str,
+        fault: Exception | None = None,
+        when: Callable[..., bool] = lambda *_: True,
+    ) -> None:
+        self._store = store
+        self._verb = verb
+        self._fault = fault or LedgerFault("broken by the test")
+        self._when = when
+
+    def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
+        verb: Callable[..., Coroutine[Any, Any, Any]] = getattr(self._store, name)
+        if name != self._verb:
+            return verb
+
+        async def breaks(*arguments: object) -> object:
+            if self._when(*arguments):
+                raise self._fault
+            return await verb(*arguments)
+
+        return breaks

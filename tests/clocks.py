@@ -1,0 +1,25 @@
+"""A clock that tests hold still."""
+
+from datetime import datetime, timedelta
+from typing import final
+
+from tests.builders import T0
+
+
+@final
+class HeldClock:
+    """Stands at the tests' zero until ``advance``; both of its times move together."""
+
+    def __init__(self) -> None:
+        self._seconds = 1_000.0
+        self._now = T0
+
+    def now(self) -> datetime:
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._seconds
+
+    def advance(self, seconds: float) -> None:
+        self._seconds += seconds
+        self._now += timedelta(seconds=seconds)

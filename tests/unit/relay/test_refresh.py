@@ -1,0 +1,178 @@
+"""Keeping the pool fresh, off the path of requests."""
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+
+from aigateway.errors import LedgerFault
+from aigateway.ledger.store import Published, ReloadState
+from aigateway.pool.snapshot import Pool, snapshot_document
+from aigateway.relay.asides import Asides
+from aigateway.relay.refresh import Refresh
+from tests.clocks import HeldClock
+
+
+@dataclass
+class Directory:
+    """Has the snapshot of ``version``, unless it is 0; ``gate`` holds its answers."""
+
+    gate: asyncio.Event
+    version: int = 1
+    looks: int = 0
+    loads: int = 0
+    down: bool = False
+
+    async def reload_state(self) -> ReloadState:
+        self.looks += 1
+        await self.gate.wait()
+        if self.down:
+            raise LedgerFault("down")
+        return ReloadState(self.version, "", None, None)
+
+    async def published(self) -> Published | None:
+        self.loads += 1
+        document, digest = snapshot_document(())
+        return Published(self.version, digest, document) if self.version else None
+
+
+@dataclass
+class Setup:
+    directory: Directory
+    pool: Pool
+    clock: HeldClock
+    refresh: Refresh
+
+
+def setup(poll_seconds: float = 15.0, version: int = 1) -> Setup:
+    directory, pool, clock = Directory(asyncio.Event(), version), Pool(), HeldClock()
+    directory.gate.set()
+    refresh = Refresh(
+        directory,  # type: ignore[arg-type]  # the two verbs that it needs
+        pool,
+        clock,
+        poll_seconds=poll_seconds,
+        allow_byok=True,
+        allowed=(),
+    )
+    return Setup(directory, pool, clock, refresh)
+
+
+async def before_request(made: Setup) -> None:
+    asides = Asides()
+    await made.refresh.before_request(asides)
+    await asides.join()
+
+
+async def test_the_snapshot_is_loaded_at_the_start_and_only_when_it_changed() -> None:
+    made = setup()
+    for _ in range(3):
+        await made.refresh.look()
+    assert await made.refresh.is_ready()
+    assert (made.directory.looks, made.directory.loads) == (3, 1)
+
+
+async def test_a_newer_snapshot_is_looked_for_at_most_every_fifteen_seconds() -> None:
+    made = setup()
+    await made.refresh.look()
+    made.directory.version = 2
+    for seconds, looks in ((14.9, 1), (0.1, 2), (14.9, 2)):
+        made.clock.advance(seconds)
+        await before_request(made)
+        assert made.directory.looks == looks
+    assert made.pool.version == 2
+
+
+async def test_a_request_does_not_wait_for_a_look() -> None:
+    made = setup()
+    await made.refresh.look()
+    made.clock.advance(15)
+    made.directory.gate.clear()
+    asides = Asides()
+    await asyncio.wait_for(made.refresh.before_request(asides), 5)
+    made.directory.gate.set()
+    await asides.join()
+    assert made.directory.looks == 2
+
+
+async def test_without_any_snapshot_requests_wait_for_one_look_together() -> None:
+    made = setup()
+    made.directory.gate.clear()
+    waiting = [asyncio.create_task(before_request(made)) for _ in range(3)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not any(task.done() for task in waiting)
+    made.directory.gate.set()
+    await asyncio.gather(*waiting)
+    assert made.directory.looks == 1
+    assert made.pool.version == 1
+
+
+async def test_without_any_snapshot_every_request_asks_again() -> None:
+    made = setup(version=0)
+    await made.refresh.look()
+    await before_request(made)
+    made.directory.version = 1
+    await before_request(made)
+    assert made.pool.version == 1
+
+
+async def test_with_no_interval_every_request_waits_for_a_look() -> None:
+    made = setup(poll_seconds=0)
+    await made.refresh.look()
+    made.directory.version = 2
+    await made.refresh.before_request(Asides())
+    assert made.pool.version == 2
+
+
+async def test_i14_a_failed_look_keeps_the_last_good_snapshot(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    made = setup()
+    await made.refresh.look()
+    made.directory.down = True
+    made.clock.advance(3600)
+    await before_request(made)
+    assert made.pool.current().version == 1
+    assert not await made.refresh.is_ready()
+    assert len(caplog.records) == 1
+    made.directory.down = False
+    made.clock.advance(15)
+    await before_request(made)
+    assert await made.refresh.is_ready()
+
+
+async def test_a_probe_asks_again_where_it_was_not_ready_and_at_most_once_a_second() -> None:
+    made = setup()
+    made.directory.down = True
+    for _ in range(3):
+        assert not await made.refresh.is_ready()
+    assert made.directory.looks == 1
+    made.directory.down = False
+    made.clock.advance(1)
+    assert await made.refresh.is_ready()
+    for _ in range(3):
+        made.clock.advance(60)
+        assert await made.refresh.is_ready()
+    assert made.directory.looks == 2
+
+
+async def test_what_the_store_did_for_others_counts_too() -> None:
+    made = setup()
+    await made.refresh.look()
+    made.refresh.store_answered(well=False)
+    assert not await made.refresh.is_ready()
+    made.refresh.store_answered(well=True)
+    assert await made.refresh.is_ready()
+
+
+async def test_a_probe_asks_a_silent_store_again_but_not_more_than_once_a_second() -> None:
+    made = setup()
+    made.directory.down = True
+    await made.refresh.look()
+    made.directory.down = False
+    assert not await made.refresh.is_ready()
+    made.clock.advance(1)
+    assert await made.refresh.is_ready()
+    made.refresh.store_answered(well=False)
+    assert not await made.refresh.is_ready()
