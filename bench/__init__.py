@@ -1,0 +1,1 @@
+"""What the gateway costs, with nginx as a plain streaming relay as the measure of the same run."""
