@@ -35,7 +35,7 @@ run: .venv-run/ready  # gateway, API, store and a scripted provider on this mach
 demo: .venv-run/ready  # a scripted coding session through a running `make run`, or one of its own, printed
 	@exec bin/aigw demo
 
-test: .venv/ready .venv-sam/ready .venv-aws/ready  # every test but the real clients'
+test: .venv/ready .venv-run/ready .venv-sam/ready .venv-aws/ready  # every test but the real clients'
 	$(DEV) -m pytest -n auto --dist loadfile --ignore tests/clients
 
 quick: .venv/ready  # unit, golden and house tests

@@ -154,6 +154,15 @@ def test_records_survive_a_restart_and_every_one_carries_its_expiry(tmp_path: Pa
             assert missing == 0, name
 
 
+def test_a_stop_closes_the_records_of_open_streams(tmp_path: Path) -> None:
+    with running(tmp_path) as product, raw_request(product, "messages", "stall;at=4") as client:
+        hear(client, b"content_block_start")
+        assert product.end() == 0
+    with running(tmp_path) as product:
+        (record,) = interceptions(product)
+        assert record["outcome"] == "gateway_timeout"
+
+
 def test_a_dead_provider_is_a_502_in_the_dialects_shape(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closing:
         port = closing.getsockname()[1]
