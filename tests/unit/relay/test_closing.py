@@ -91,7 +91,7 @@ def test_before_that_the_record_says_who_stopped_it(stopped: str, error_type: st
     for body in (UNFINISHED, b""):
         record = closed(body, cut=True, stopped=stopped)
         assert (record.outcome, record.error_type) == (stopped, error_type)
-    progress = Progress(stopped=stopped)  # type: ignore[arg-type] - cases are plain words
+    progress = Progress(stopped=stopped)  # type: ignore[arg-type]  # cases are plain words
     record = closed_by_scribe(OPENED, progress, ended_at=at(1), credential_hint=None)
     assert (record.outcome, record.error_type) == (stopped, error_type)
     assert record.http_status is None

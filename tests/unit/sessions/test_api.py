@@ -27,7 +27,9 @@ def test_a_call_without_a_key_is_401_in_the_api_shape(api: Api, path: str) -> No
     assert set(answer.document) == {"message", "detail"}
 
 
-@pytest.mark.parametrize("secret", ["nonsense", "aigw_00112233445566ff_" + "s" * 43, "Basic abc", "sk-ant-api03-x"])
+@pytest.mark.parametrize(
+    "secret", ["nonsense", "aigw_00112233445566ff_" + "s" * 43, "Basic abc", "sk-ant-api03-x"]
+)
 def test_a_strange_key_is_401(api: Api, secret: str) -> None:
     answer = api.get("sessions", None, headers={"Coder-Session-Token": secret})
     assert (answer.status, answer.headers["x-ai-gateway-error"]) == (401, "invalid_gateway_key")
