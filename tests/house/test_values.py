@@ -24,7 +24,7 @@ from aigateway.wire.messages import RequestHead
 
 MODULES = [found.name for found in pkgutil.walk_packages(aigateway.__path__, "aigateway.")]
 LIVE = {
-    "aigateway.relay.exchange.Progress": "how far one exchange has come, held by it alone",
+    "aigateway.relay.closing.Progress": "how far one exchange has come, held by it alone",
     "aigateway.ledger.dynamodb.connection.Partition": "a place in a walk, moved by it alone",
     "aigateway.sessions.threads._Walk": "threads while they are being put together",
 }

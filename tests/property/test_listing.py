@@ -63,9 +63,9 @@ class Remembered:
 
     def matches(self, asked: Filter, reach: Reach, window: Window) -> bool:
         ended = [opened for opened, is_ended in self.records if is_ended]
-        if not ended and not window.inflight:
-            return False
-        if ended and all(o.lineage.auxiliary for o in ended) and not window.auxiliary:
+        is_open = window.inflight and len(ended) < len(self.records)
+        is_main = any(not o.lineage.auxiliary for o in ended)
+        if not (is_open or is_main or (ended and window.auxiliary)):
             return False
         return any(
             asked.fits(opened)

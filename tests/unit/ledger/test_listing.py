@@ -136,15 +136,29 @@ def test_a_session_stands_where_it_stood_at_t0(
     assert place_at(100, started, activities) == place
 
 
-def test_sessions_of_nothing_but_open_or_side_requests_are_shown_on_request() -> None:
-    for closed, main, plain, inflight, auxiliary in (
-        (0, 0, False, True, False),
-        (2, 0, False, False, True),
-        (2, 1, True, True, True),
-    ):
-        assert shows_session(WINDOW, closed, main) is plain
-        assert shows_session(replace(WINDOW, inflight=True), closed, main) is inflight
-        assert shows_session(replace(WINDOW, auxiliary=True), closed, main) is auxiliary
+@pytest.mark.parametrize(
+    ("closed", "main", "is_open", "shown_with"),
+    [
+        (0, 0, True, {"inflight"}),
+        (2, 0, False, {"auxiliary"}),
+        (2, 0, True, {"inflight", "auxiliary"}),
+        (2, 1, False, {"", "inflight", "auxiliary"}),
+    ],
+)
+def test_sessions_of_nothing_but_open_or_side_requests_are_shown_on_request(
+    closed: int, main: int, is_open: bool, shown_with: set[str]
+) -> None:
+    windows = {
+        "": WINDOW,
+        "inflight": replace(WINDOW, inflight=True),
+        "auxiliary": replace(WINDOW, auxiliary=True),
+    }
+    shown = {
+        name
+        for name, window in windows.items()
+        if shows_session(window, closed, main, in_flight=is_open)
+    }
+    assert shown == shown_with
 
 
 def test_the_size_of_a_record_is_that_of_its_texts() -> None:

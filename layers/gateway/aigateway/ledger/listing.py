@@ -131,14 +131,15 @@ def initiator_of(asked: Filter, reach: Reach) -> tuple[bool, str | None]:
     return asked.initiator_id in (None, reach.initiator_id), reach.initiator_id
 
 
-def shows_session(window: Window, closed: int, closed_main: int) -> bool:
+def shows_session(window: Window, closed: int, closed_main: int, *, in_flight: bool) -> bool:
     """Whether a session with so many ended interceptions is listed.
 
-    ``closed_main`` counts those of them that are no side requests.
+    ``closed_main`` counts those of them that are no side requests; ``in_flight`` says that there
+    are others without an end. Where those are asked for, they alone are a reason to list it.
     """
-    if closed == 0:
-        return window.inflight
-    return closed_main > 0 or window.auxiliary
+    if window.inflight and (in_flight or closed == 0):
+        return True
+    return closed_main > 0 or (closed > 0 and window.auxiliary)
 
 
 def size_of(row: Interception) -> int:

@@ -6,7 +6,6 @@ The door of brotli and zstandard. Each is optional: a coding without its decoder
 
 import zlib
 from collections.abc import Callable, Iterator
-from functools import cache
 from importlib.util import find_spec
 from typing import Protocol, final
 
@@ -284,7 +283,6 @@ def inflated(body: bytes, content_encoding: bytes | None) -> bytes:
     return decoded
 
 
-@cache
 def _is_readable(coding: bytes) -> bool:
     if coding not in _CODINGS:
         return False

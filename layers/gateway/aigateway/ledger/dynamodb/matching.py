@@ -46,7 +46,7 @@ class SessionMatch:
         asked = self._asked
         may_show = (
             not is_expired(item, self._window.now)
-            and shows_session(self._window, item.get("sq", 0), item.get("mn", 0))
+            and self._is_shown(item)
             and asked.initiator_id in (None, item["in"])
             and asked.session_id in (None, item["si"])
         )
@@ -56,6 +56,12 @@ class SessionMatch:
         if False in (by_names, by_time):
             return False
         return True if by_names and by_time else None
+
+    def _is_shown(self, item: Item) -> bool:
+        in_flight = bool(self._in_flight.get(item["pk"]))
+        return shows_session(
+            self._window, item.get("sq", 0), item.get("mn", 0), in_flight=in_flight
+        )
 
     def _by_names(self, item: Item) -> bool | None:
         if not self._asked.asks_for_names:

@@ -50,7 +50,13 @@ EXISTS (
 )
 """
 SHOWN = f"""
-(s.closed > 0 OR :inflight) AND (s.closed = 0 OR s.closed_main > 0 OR :auxiliary)
+(
+    s.closed_main > 0 OR (s.closed > 0 AND :auxiliary)
+    OR :inflight AND (s.closed = 0 OR EXISTS (
+        SELECT 1 FROM interception o INDEXED BY interception_open_by_session
+        WHERE o.session_key = s.session_key AND o.ended_at IS NULL AND {NOT_EXPIRED.format("o")}
+    ))
+)
     AND {NOT_EXPIRED.format("s")}
 """
 SOURCES = {
