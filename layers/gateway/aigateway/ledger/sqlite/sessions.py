@@ -58,7 +58,7 @@ SHOWN = f"""
     ))
 )
     AND {NOT_EXPIRED.format("s")}
-"""
+"""  # noqa: S608 - constants of this package
 SOURCES = {
     "session_id": "session s INDEXED BY session_by_id WHERE s.session_id = :session_id",
     "initiator_id": """
