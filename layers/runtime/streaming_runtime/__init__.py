@@ -1,0 +1,1 @@
+"""Runs an ASGI app on AWS Lambda, its response streamed."""
