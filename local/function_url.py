@@ -11,8 +11,8 @@ import logging
 import uuid
 from typing import final
 
-from local.function import Function
-from local.http1 import (
+from local.front.function import Function
+from local.front.http1 import (
     CONTINUE,
     LAST_CHUNK,
     BadMessage,
@@ -25,10 +25,10 @@ from local.http1 import (
     read_request,
     response_head,
 )
-from local.invocation import Fault, Invocation
-from local.prelude import CONTENT_TYPE, BadPrelude, Prelude, split
+from local.front.invocation import Fault, Invocation
+from local.front.prelude import CONTENT_TYPE, BadPrelude, Prelude, split
+from local.front.url_event import Seen, encoded_event, new_trace
 from local.sandboxes import EVENT_LIMIT_BYTES, EventTooLarge, Sandboxes, Throttled
-from local.url_event import Seen, encoded_event, new_trace
 
 TOO_LARGE = (
     b'{"Message":"Request must be smaller than 6291456 bytes for the InvokeFunction operation"}'

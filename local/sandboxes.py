@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
-from local.function import Function
-from local.invocation import Fault, Invocation
-from local.sandbox import Sandbox
+from local.front.function import Function
+from local.front.invocation import Fault, Invocation
+from local.front.sandbox import Sandbox
 
 EVENT_LIMIT_BYTES = 6 * 1024 * 1024
 """Of an event's JSON, envelope and base64 included. (Lambda quotas, read 2026-07.)"""

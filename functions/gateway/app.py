@@ -1,4 +1,4 @@
-"""The gateway as a function: ``app`` for the streaming runtime."""
+"""The gateway as a function: ``app`` for the streaming runtime, ``handler`` in one piece."""
 
 import os
 
@@ -6,6 +6,8 @@ from aigateway.ledger import open_store
 from aigateway.pool.secrets import FileSecrets
 from aigateway.relay.assembly import build
 from aigateway.settings import Settings
+from streaming_runtime.buffered import Buffered
 
 settings = Settings.from_env(os.environ)
 app = build(settings, open_store(settings), FileSecrets(settings.state_dir / "secrets.json"))
+handler = Buffered(app)

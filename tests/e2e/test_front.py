@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from local.function import Function
+from local.front.function import Function
 from local.function_url import FunctionUrl
 from tests.e2e.front_client import Client, Got, ask
 
@@ -332,7 +332,7 @@ def resident_kb(pid: int) -> int:
 FRONT = """
 import asyncio, sys
 from pathlib import Path
-from local.function import Function
+from local.front.function import Function
 from local.function_url import FunctionUrl
 from tests.e2e.front_client import ask
 async def main():

@@ -152,7 +152,7 @@ if __name__ == "__main__":
     start()
     while True:
         status, request_id, body = call("GET", "invocation/next")
-        if status != 200:  # noqa: PLR2004 - the one good one
+        if status != 200:
             sys.exit(1)
         event = json.loads(body)
         name = event.get("do") or (event.get("rawPath") or event["path"]).strip("/")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from local.function import Function
+from local.front.function import Function
+from local.front.rest_proxy import RestProxy
 from local.function_url import FunctionUrl
-from local.rest_proxy import RestProxy
 from tests.e2e.front_client import Client, ask
 
 TIMEOUT_SECONDS = 1.5

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.http1 import Request
-from local.pace import BURST_BYTES, Pace
-from local.prelude import BadPrelude, Prelude, read, split
-from local.url_event import Seen, encoded_event, event_of, new_trace
+from local.front.http1 import Request
+from local.front.pace import BURST_BYTES, Pace
+from local.front.prelude import BadPrelude, Prelude, read, split
+from local.front.url_event import Seen, encoded_event, event_of, new_trace
 
 SEEN = Seen("id", "Root=1-2-3;Parent=4;Sampled=0", "192.0.2.1", "abc")
 
@@ -127,7 +127,7 @@ async def test_the_first_six_megabytes_are_not_held_back(monkeypatch: pytest.Mon
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr("local.pace.asyncio.sleep", sleep)
+    monkeypatch.setattr("local.front.pace.asyncio.sleep", sleep)
     pace = Pace()
     await pace.keep(BURST_BYTES)
     assert slept == []

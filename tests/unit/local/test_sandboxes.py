@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from local.function import Function
+from local.front.function import Function
 from local.sandboxes import EventTooLarge, Sandboxes, Throttled
 
 RUNTIME = Path(__file__).with_name("raw_runtime.py")

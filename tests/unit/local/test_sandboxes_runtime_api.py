@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from local.invocation import Fault, Invocation
-from local.runtime_api import RuntimeApi
+from local.front.invocation import Fault, Invocation
+from local.front.runtime_api import RuntimeApi
 from tests.e2e.front_client import Client, Got, ask
 
 PREFIX = "/2018-06-01/runtime/"

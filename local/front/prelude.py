@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import final
 
-from local.http1 import TOKEN
+from local.front.http1 import TOKEN
 
 CONTENT_TYPE = "application/vnd.awslambda.http-integration-response"
 SEPARATOR = bytes(8)

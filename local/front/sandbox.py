@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import final
 
-from local.function import Function, environment_of
-from local.invocation import Fault, Invocation
-from local.runtime_api import RuntimeApi
+from local.front.function import Function, environment_of
+from local.front.invocation import Fault, Invocation
+from local.front.runtime_api import RuntimeApi
 
 WATCH_SECONDS = 0.2
 """Between two looks at a running process's memory."""

@@ -11,9 +11,17 @@ import logging
 from collections.abc import Mapping
 from typing import Any, final
 
-from local.function import Function
-from local.http1 import CONTINUE, BadMessage, Body, Listener, Request, plain_response, read_request
-from local.prelude import BadPrelude, read
+from local.front.function import Function
+from local.front.http1 import (
+    CONTINUE,
+    BadMessage,
+    Body,
+    Listener,
+    Request,
+    plain_response,
+    read_request,
+)
+from local.front.prelude import BadPrelude, read
 from local.rest_api import event_of
 from local.sandboxes import EVENT_LIMIT_BYTES, EventTooLarge, Outcome, Sandboxes, Throttled
 

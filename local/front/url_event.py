@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, final
 from urllib.parse import parse_qsl
 
-from local.http1 import Request
+from local.front.http1 import Request
 
 HOP_BY_HOP = frozenset(
     {

@@ -21,9 +21,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import final
 
-from local.http1 import Body, Listener, Request, plain_response, read_request
-from local.invocation import Fault, Invocation
-from local.pace import Pace
+from local.front.http1 import Body, Listener, Request, plain_response, read_request
+from local.front.invocation import Fault, Invocation
+from local.front.pace import Pace
 
 PREFIX = "/2018-06-01/runtime/"
 ANSWER = re.compile(r"invocation/([^/]+)/(response|error)")

@@ -1,0 +1,1 @@
+"""What the Function URL and the sandboxes are made of."""
