@@ -359,3 +359,12 @@ async def test_an_empty_store_has_one_empty_page(store: Store) -> None:
     for listed in (store.sessions, store.interceptions):
         page = await listed(EVERYTHING, ALL, Window(10, NOW))
         assert (page.rows, page.count, page.count_exact, page.next_cursor) == ((), 0, True, None)
+
+
+async def test_a_side_request_of_the_same_millisecond_does_not_hide_the_first_prompt(
+    store: Store,
+) -> None:
+    await add(store, an_opened(1, prompt="A title, please.", auxiliary=True))
+    await add(store, an_opened(1, prompt="Fix the build."))
+    page = await store.sessions(EVERYTHING, ALL, Window(limit=10, now=NOW))
+    assert [session.last_prompt for session in page.rows] == ["Fix the build."]

@@ -62,6 +62,11 @@ UPDATE session SET
     last_active_ms = :active_ms, last_prompt = :last_prompt
 WHERE session_key = :session_key AND last_active_ms < :active_ms
 """
+FIRST_PROMPT = """
+UPDATE session SET last_prompt = :last_prompt
+WHERE session_key = :session_key AND last_prompt IS NULL
+"""
+"""A side request of the same millisecond may have begun the session."""
 MOVE_COMBINATIONS = """
 UPDATE combination SET last_active_ms = :active_ms WHERE session_key = :session_key
 """
@@ -180,8 +185,10 @@ def _open(
         "last_prompt": bound(prompt[:LAST_PROMPT_CHARACTERS]) if prompt is not None else None,
     }
     connection.execute(BEGIN_SESSION, moved)
-    if opened.counts_as_activity and connection.execute(MOVE_SESSION, moved).rowcount:
-        connection.execute(MOVE_COMBINATIONS, moved)
+    if opened.counts_as_activity:
+        if connection.execute(MOVE_SESSION, moved).rowcount:
+            connection.execute(MOVE_COMBINATIONS, moved)
+        connection.execute(FIRST_PROMPT, moved)
     connection.execute(BEGIN_COMBINATION, moved)
     connection.execute(OPEN, row)
     if text is not None:
