@@ -9,13 +9,14 @@ from typing import Any
 from uuid import uuid4
 
 from aigateway.addresses import Network
-from aigateway.caller.keys import digest, key_from, key_id_of, mask, new_secret
+from aigateway.caller.keys import digest, key_from, key_id_of, new_secret
 from aigateway.caller.people import User
 from aigateway.clock import Clock
 from aigateway.errors import RowInvalid, SettingsError
 from aigateway.ledger.store import Directory
 from aigateway.pool.providers import ProviderRow, SecretRef, provider_from
 from aigateway.pool.secrets import FileSecrets, write_private
+from aigateway.wire.masking import mask
 
 ADMIN = "admin"
 REAL_SERVICES = {

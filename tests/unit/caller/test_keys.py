@@ -1,10 +1,8 @@
-"""The form of gateway keys, their digest, their mask."""
+"""The form of gateway keys, and their digest."""
 
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as some
 
 from aigateway.caller.keys import (
     digest,
@@ -12,7 +10,6 @@ from aigateway.caller.keys import (
     is_key_of,
     key_from,
     key_id_of,
-    mask,
     new_secret,
 )
 from tests.builders import T0, a_key, a_user
@@ -80,25 +77,3 @@ def test_a_key_is_valid_until_it_expires_or_is_revoked() -> None:
     assert key_from(GOOD, "u", "n", T0, None).is_valid(T0 + timedelta(days=9999))
     revoked = a_key(a_user())
     assert revoked.is_valid(T0)
-
-
-@pytest.mark.parametrize(
-    ("secret", "hint"),
-    [
-        ("abcdefghijklmnopqrst", "abcd...qrst"),
-        ("abcdefghijklmnopqrs", "ab...rs"),
-        ("abcdefghij", "ab...ij"),
-        ("abcdefghi", "a...i"),
-        ("abcde", "a...e"),
-        ("abcd", "..."),
-        ("", "..."),
-    ],
-)
-def test_a_mask_shows_the_more_the_longer_the_key(secret: str, hint: str) -> None:
-    assert mask(secret) == hint
-
-
-@given(some.text(max_size=100))
-def test_i10_a_mask_is_short_and_never_the_key(secret: str) -> None:
-    assert len(mask(secret)) <= 15
-    assert mask(secret) != secret or secret == "..."

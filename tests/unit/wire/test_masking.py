@@ -1,6 +1,8 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
-from aigateway.wire.masking import masked
+from aigateway.wire.masking import mask, masked
 
 
 @pytest.mark.parametrize(
@@ -23,3 +25,25 @@ from aigateway.wire.masking import masked
 )
 def test_credentials_are_cut_out_of_text(text: str, expected: str) -> None:
     assert masked(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("secret", "hint"),
+    [
+        ("abcdefghijklmnopqrst", "abcd...qrst"),
+        ("abcdefghijklmnopqrs", "ab...rs"),
+        ("abcdefghij", "ab...ij"),
+        ("abcdefghi", "a...i"),
+        ("abcde", "a...e"),
+        ("abcd", "..."),
+        ("", "..."),
+    ],
+)
+def test_a_mask_shows_the_more_the_longer_the_key(secret: str, hint: str) -> None:
+    assert mask(secret) == hint
+
+
+@given(some.text(max_size=100))
+def test_i10_a_mask_is_short_and_never_the_key(secret: str) -> None:
+    assert len(mask(secret)) <= 15
+    assert mask(secret) != secret or secret == "..."

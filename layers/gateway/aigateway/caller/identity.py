@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import final
 
-from aigateway.caller.keys import holds_key, is_key_of, key_id_of, mask
+from aigateway.caller.keys import holds_key, is_key_of, key_id_of
 from aigateway.caller.people import Key, Role, User
 from aigateway.errors import InvalidKey, MissingKey
+from aigateway.wire.masking import mask
 from aigateway.wire.messages import Headers, text
 
 GATEWAY_HEADERS = (b"x-ai-gateway-token", b"x-coder-ai-governance-token")

@@ -1,4 +1,4 @@
-"""Gateway keys: their form, their digest, their mask.
+"""Gateway keys: their form and their digest.
 
 A key is ``aigw_<key id: 16 of [0-9a-f]>_<32 random bytes, base64url without padding>``. Only id,
 SHA-256 and metadata are stored: 32 random bytes need no salt.
@@ -50,11 +50,3 @@ def key_from(
         raise ValueError("expected a key of the form aigw_<16 hex digits>_<43 characters>")
     prefix = f"aigw_{key_id}"
     return Key(key_id, user_id, name, prefix, digest(secret), created_at, expires_at)
-
-
-def mask(secret: str) -> str:
-    """Return a hint that tells keys apart and opens nothing."""
-    for least, shown in ((20, 4), (10, 2), (5, 1)):
-        if len(secret) >= least:
-            return f"{secret[:shown]}...{secret[-shown:]}"
-    return "..."

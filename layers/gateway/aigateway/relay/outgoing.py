@@ -3,7 +3,6 @@
 from typing import final
 
 from aigateway import __version__
-from aigateway.caller.keys import mask
 from aigateway.errors import PoolFault, ProviderBroken
 from aigateway.pool.secrets import Secrets
 from aigateway.relay.intake import Admitted
@@ -11,6 +10,7 @@ from aigateway.relay.upstream import UpstreamRequest
 from aigateway.settings import Settings
 from aigateway.wire.headers import towards_provider
 from aigateway.wire.inflate import readable_codings
+from aigateway.wire.masking import mask
 from aigateway.wire.messages import RequestHead
 
 
