@@ -21,7 +21,7 @@ from aigateway.caller.keys import key_id_of
 from aigateway.clock import SystemClock
 from aigateway.errors import GatewayError, SettingsError
 from aigateway.ledger import open_store
-from aigateway.pool.secrets import FileSecrets
+from aigateway.pool.secrets import open_secrets
 from aigateway.reload.tick import reload_pool
 from aigateway.settings import Settings
 from local.first_start import first_key, put_providers, wanted_providers
@@ -106,7 +106,7 @@ async def prepare(
     await store.start()
     try:
         key = await first_key(store, settings.state_dir, wanted, clock)
-        secrets = FileSecrets(settings.state_dir / "secrets.json")
+        secrets = open_secrets(settings)
         await put_providers(store, secrets, documents, settings.allowed_private_cidrs)
         await reload_pool(store, clock)
         rows = [row.document for row in await store.provider_rows()]

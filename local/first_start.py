@@ -1,7 +1,5 @@
 """What a start on this machine prepares: the first key, the provider rows, the first snapshot."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,16 +12,15 @@ from aigateway.caller.people import User
 from aigateway.clock import Clock
 from aigateway.errors import RowInvalid, SettingsError
 from aigateway.ledger.store import Directory
-from aigateway.pool.providers import ProviderRow, SecretRef, provider_from
-from aigateway.pool.secrets import FileSecrets, write_private
-from aigateway.wire.masking import mask
+from aigateway.pool.documents import documents_from, split
+from aigateway.pool.providers import ProviderRow
+from aigateway.pool.secrets import WritableSecrets, write_private
 
 ADMIN = "admin"
 REAL_SERVICES = {
     "anthropic": ("ANTHROPIC_API_KEY", "https://api.anthropic.com"),
     "openai": ("OPENAI_API_KEY", "https://api.openai.com/v1"),
 }
-KEYS_LIMIT = 5
 
 
 async def first_key(directory: Directory, state: Path, wanted: str | None, clock: Clock) -> str:
@@ -72,12 +69,9 @@ def wanted_providers(environment: Mapping[str, str], provider_port: int) -> list
     text = environment.get("AIGW_PROVIDERS_JSON", "").strip()
     if text:
         try:
-            documents = json.loads(text)
-        except ValueError:
-            raise SettingsError(["AIGW_PROVIDERS_JSON: expected a JSON array"]) from None
-        if not isinstance(documents, list) or not all(isinstance(d, dict) for d in documents):
-            raise SettingsError(["AIGW_PROVIDERS_JSON: expected a JSON array of objects"])
-        return documents
+            return documents_from(text)
+        except RowInvalid as wrong:
+            raise SettingsError([f"AIGW_PROVIDERS_JSON: {wrong}"]) from None
     scripted = f"http://127.0.0.1:{provider_port}"
     defaults = []
     for name, (variable, service) in REAL_SERVICES.items():
@@ -91,30 +85,19 @@ def wanted_providers(environment: Mapping[str, str], provider_port: int) -> list
 
 async def put_providers(
     directory: Directory,
-    secrets: FileSecrets,
+    secrets: WritableSecrets,
     documents: list[dict[str, Any]],
     allowed: tuple[Network, ...],
 ) -> None:
     """Write the rows that differ from the stored ones. Raises ``SettingsError``, all at once."""
-    rows: list[dict[str, Any]] = []
-    keys: dict[SecretRef, str] = {}
-    problems: list[str] = []
-    for position, document in enumerate(documents):
-        try:
-            row, found = _without_keys(document)
-            provider_from(row, allow_byok=True, allowed=allowed)
-        except RowInvalid as wrong:
-            problems.append(f"AIGW_PROVIDERS_JSON[{position}]: {wrong}")
-            continue
-        if any(row["name"] == other["name"] for other in rows):
-            problems.append(f"AIGW_PROVIDERS_JSON[{position}]: name: is given twice")
-        rows.append(row)
-        keys |= found
-    if problems:
-        raise SettingsError(problems)
-    secrets.put(keys)
+    found = split(documents, allowed)
+    if found.faults:
+        raise SettingsError(
+            [f"AIGW_PROVIDERS_JSON[{position}]: {reason}" for position, reason in found.faults]
+        )
+    await secrets.put(found.keys)
     stored = {row.name: row for row in await directory.provider_rows()}
-    for row in rows:
+    for row in found.rows:
         old = stored.get(row["name"])
         if old is None:
             await directory.put_provider(ProviderRow(row["name"], row, 1), None)
@@ -122,21 +105,3 @@ async def put_providers(
             await directory.put_provider(
                 ProviderRow(row["name"], row, old.version + 1), old.version
             )
-
-
-def _without_keys(document: dict[str, Any]) -> tuple[dict[str, Any], dict[SecretRef, str]]:
-    """Replace the keys by references whose ids follow from the keys: equal starts, equal rows."""
-    name, given = document.get("name"), document.get("api_keys") or []
-    if not isinstance(given, list) or len(given) > KEYS_LIMIT:
-        raise RowInvalid(f"api_keys: expected a list of at most {KEYS_LIMIT} keys")
-    keys: dict[SecretRef, str] = {}
-    for entry in given:
-        key = entry.get("api_key") if isinstance(entry, dict) else entry
-        if not isinstance(key, str) or not key or key != key.strip() or not key.isascii():
-            raise RowInvalid("api_keys: expected non-empty texts without blanks around them")
-        key_id = hashlib.sha256(key.encode()).hexdigest()[:12]
-        keys[SecretRef(str(name), key_id, mask(key))] = key
-    if len(keys) != len(given):
-        raise RowInvalid("api_keys: a key is given twice")
-    references = [{"id": ref.key_id, "masked": ref.mask} for ref in keys]
-    return {"enabled": True} | document | {"api_keys": references}, keys

@@ -21,7 +21,7 @@ import uvicorn
 from aigateway.clock import SystemClock
 from aigateway.errors import GatewayError
 from aigateway.ledger import open_store
-from aigateway.pool.secrets import FileSecrets
+from aigateway.pool.secrets import open_secrets
 from aigateway.relay.asgi import Aborted
 from aigateway.relay.assembly import build
 from aigateway.settings import Settings
@@ -82,8 +82,7 @@ def _quiet(app: App) -> App:
 
 
 def _gateway(settings: Settings) -> App:
-    secrets = FileSecrets(settings.state_dir / "secrets.json")
-    return build(settings, open_store(settings), secrets)
+    return build(settings, open_store(settings), open_secrets(settings))
 
 
 def _control(settings: Settings) -> App:

@@ -3,11 +3,11 @@
 import os
 
 from aigateway.ledger import open_store
-from aigateway.pool.secrets import FileSecrets
+from aigateway.pool.secrets import open_secrets
 from aigateway.relay.assembly import build
 from aigateway.settings import Settings
 from streaming_runtime.buffered import Buffered
 
 settings = Settings.from_env(os.environ)
-app = build(settings, open_store(settings), FileSecrets(settings.state_dir / "secrets.json"))
+app = build(settings, open_store(settings), open_secrets(settings))
 handler = Buffered(app)

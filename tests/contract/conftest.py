@@ -1,4 +1,4 @@
-"""Every test of this folder runs against each implementation of the ledger."""
+"""Every test of this folder runs against each implementation of what it tests."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,12 +7,15 @@ import pytest
 
 from aigateway.ledger.sqlite import SqliteStore
 from aigateway.ledger.store import Store
+from aigateway.pool.vault import Vault
 from tests.contract.stand_in import (
     dynamodb_ministack,
     dynamodb_moto,
     moto_connection,
     stand_in,
     stand_in_connection,
+    vault_ministack,
+    vault_moto,
 )
 
 __all__ = [
@@ -21,6 +24,8 @@ __all__ = [
     "moto_connection",
     "stand_in",
     "stand_in_connection",
+    "vault_ministack",
+    "vault_moto",
 ]
 
 STORES = (
@@ -29,6 +34,15 @@ STORES = (
     "dynamodb_moto",
     pytest.param("dynamodb_ministack", marks=pytest.mark.ministack),
 )
+
+
+VAULTS = ("vault_moto", pytest.param("vault_ministack", marks=pytest.mark.ministack))
+
+
+@pytest.fixture(params=VAULTS)
+def vault(request: pytest.FixtureRequest) -> Vault:
+    made: Vault = request.getfixturevalue(request.param)
+    return made
 
 
 @pytest.fixture

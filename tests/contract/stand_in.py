@@ -1,4 +1,4 @@
-"""DynamoDB for the contract tests: the local AWS stand-in as a process, and moto, tamed.
+"""AWS for the contract tests: the local AWS stand-in as a process, and moto, tamed.
 
 The stand-in is `ministack` from the virtual environment `.venv-aws`, or from the PATH. It is
 started once per test session, with an environment of its own, and keeps nothing.
@@ -21,6 +21,7 @@ import pytest
 from aigateway.ledger.dynamodb import DynamoStore
 from aigateway.ledger.dynamodb.connection import Answering, connect
 from aigateway.ledger.dynamodb.table import create_table
+from aigateway.pool.vault import SecretsManager
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS, STOP_SECONDS = 60.0, 20.0
@@ -92,6 +93,24 @@ def dynamodb_ministack(stand_in_connection: Answering) -> DynamoStore:
     return a_dynamo_store(stand_in_connection)
 
 
+@pytest.fixture
+def vault_moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretsManager]:
+    """Secrets within this process."""
+    moto = pytest.importorskip("moto")
+    for name, value in ACCOUNT.items():
+        monkeypatch.setenv(name, value)
+    with moto.mock_aws():
+        yield SecretsManager()
+
+
+@pytest.fixture
+def vault_ministack(stand_in: str, monkeypatch: pytest.MonkeyPatch) -> SecretsManager:
+    """Secrets in the stand-in; those of other tests are there as well."""
+    for name, value in (ACCOUNT | {"AWS_ENDPOINT_URL": stand_in}).items():
+        monkeypatch.setenv(name, value)
+    return SecretsManager()
+
+
 @pytest.fixture(scope="session")
 def stand_in() -> Iterator[str]:
     """The address of a running stand-in. Without the program tests are skipped, but not in CI."""
@@ -109,7 +128,7 @@ def stand_in() -> Iterator[str]:
         "GATEWAY_PORT": str(port),
         "BIND_HOST": "127.0.0.1",
         "MINISTACK_HOST": "127.0.0.1",
-        "SERVICES": "dynamodb",
+        "SERVICES": "dynamodb,secretsmanager",
         "LOG_LEVEL": "WARNING",
     }
     with subprocess.Popen(

@@ -113,8 +113,8 @@ def test_older_spellings_are_read_and_the_newest_name_counts(setting: str) -> No
     assert PREFIXES == ("AIGW_", "CODER_AI_GATEWAY_", "CODER_AIBRIDGE_")
     readable = {"enabled": "false", "table": "t", "state_dir": "d", "log_level": "debug"}
     text = readable.get(setting, "0" if isinstance(getattr(Settings(), setting), bool) else "7")
-    if setting == "allowed_private_cidrs":
-        text = "10.0.0.0/8"
+    if setting in ("allowed_private_cidrs", "secrets_prefix"):
+        text = "10.0.0.0/8" if setting == "allowed_private_cidrs" else "aigw/"
     expected = getattr(Settings.from_env({f"AIGW_{name}": text}), setting)
     for older in PREFIXES[1:]:
         assert getattr(Settings.from_env({older + name: text}), setting) == expected
@@ -140,9 +140,15 @@ def test_a_function_is_given_no_secrets_and_no_store_elsewhere() -> None:
             "AIGW_ADMIN_KEY": "planted-value",
             "AIGW_PROVIDERS_JSON": "planted-value",
             "AWS_ENDPOINT_URL": "http://planted-value.example",
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://planted-value.example",
         }
     )
-    named = {"AIGW_ADMIN_KEY", "AIGW_PROVIDERS_JSON", "AWS_ENDPOINT_URL"}
+    named = {
+        "AIGW_ADMIN_KEY",
+        "AIGW_PROVIDERS_JSON",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    }
     assert {problem.partition(":")[0] for problem in problems} == named
     assert "planted" not in " ".join(problems)
 
@@ -157,3 +163,16 @@ def test_a_function_may_be_tried_against_a_store_on_its_own_machine(address: str
 def test_a_table_is_named_or_not_used() -> None:
     assert Settings.from_env({"AIGW_TABLE": "records"}).table == "records"
     assert Settings.from_env({"AIGW_TABLE": " "}).table is None
+
+
+def test_the_names_of_provider_keys_begin_with_a_path_or_there_are_none() -> None:
+    assert Settings.from_env({"AIGW_SECRETS_PREFIX": " aigw/providers/ "}).secrets_prefix == (
+        "aigw/providers/"
+    )
+    assert Settings.from_env({"AIGW_SECRETS_PREFIX": " "}).secrets_prefix is None
+
+
+@pytest.mark.parametrize("text", ["aigw/providers", "/", "a b/", "*/", "a" * 300 + "/"])
+def test_any_other_beginning_is_refused(text: str) -> None:
+    (problem,) = problems_of({"AIGW_SECRETS_PREFIX": text})
+    assert problem.startswith("AIGW_SECRETS_PREFIX: expected ")

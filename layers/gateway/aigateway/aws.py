@@ -4,6 +4,7 @@ Region, endpoint and keys are the SDK's to find: ``AWS_DEFAULT_REGION``, ``AWS_E
 ``AWS_ENDPOINT_URL_<SERVICE>``, and its chain of credentials.
 """
 
+import logging
 from typing import Any
 
 CONNECT_SECONDS, READ_SECONDS = 1.0, 2.0
@@ -19,5 +20,7 @@ def client(service: str, *, attempts: int = 1, read_seconds: float = READ_SECOND
         read_timeout=read_seconds,
         retries={"total_max_attempts": attempts, "mode": "standard"},
     )
+    # At DEBUG it logs requests and answers as they are, and with them the texts of secrets.
+    logging.getLogger("botocore").setLevel(logging.WARNING)
     session: Any = boto3.session.Session()
     return session.client(service, config=config)

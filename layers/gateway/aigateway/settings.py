@@ -18,7 +18,7 @@ PREFIXES = ("AIGW_", "CODER_AI_GATEWAY_", "CODER_AIBRIDGE_")
 LOCAL_ONLY = frozenset({"AIGW_ADMIN_KEY", "AIGW_PROVIDERS_JSON"})
 """Secrets that a start on one machine takes; no setting holds them."""
 
-ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB")
+ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SECRETS_MANAGER")
 MEBIBYTE = 1024 * 1024
 DEFAULT_STATE_DIR = Path(".aigw")
 DEFAULT_RETENTION = timedelta(days=60)
@@ -28,6 +28,8 @@ FUNCTION_URL_BYTES = 11 * MEBIBYTE // 2
 DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h|d|w)?")
 RETENTION = re.compile(r"([0-9]{1,9})(h|d|w)?")
 NUMBER = re.compile(r"[0-9]{1,10}")
+SECRETS_PREFIX = re.compile(r"[A-Za-z0-9/_+=.@-]{1,200}/")
+"""What Secrets Manager allows in names (API reference of CreateSecret, read 2026-07)."""
 SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 DAY_SECONDS = 86_400
 
@@ -79,6 +81,12 @@ def _text(text: str) -> str | None:
     return text.strip() or None
 
 
+def _secrets_prefix(text: str) -> str | None:
+    if text.strip() and SECRETS_PREFIX.fullmatch(text.strip()) is None:
+        raise ValueError("the beginning of names of secrets, with a slash at its end")
+    return text.strip() or None
+
+
 def _path(text: str) -> Path:
     if not text.strip():
         raise ValueError("a directory")
@@ -101,12 +109,16 @@ class Settings:
     """All settings, each with a default that is safe in production.
 
     Durations end in ``_seconds``. ``retention`` ``None`` keeps records for ever. ``table``
-    ``None`` stores in SQLite below ``state_dir``.
+    ``None`` stores in SQLite below ``state_dir``; ``secrets_prefix`` ``None`` keeps provider keys
+    in a file there. The two secrets are names or ARNs, never texts.
     """
 
     enabled: bool = _setting("ENABLED", _switch, default=True)
     table: str | None = _setting("TABLE", _text, None)
     state_dir: Path = _setting("STATE_DIR", _path, DEFAULT_STATE_DIR)  # noqa: RUF009 - a path is a value
+    secrets_prefix: str | None = _setting("SECRETS_PREFIX", _secrets_prefix, None)
+    admin_key_secret: str | None = _setting("ADMIN_KEY_SECRET", _text, None)
+    providers_seed_secret: str | None = _setting("PROVIDERS_SEED_SECRET", _text, None)
     retention: timedelta | None = _setting("RETENTION", _retention, DEFAULT_RETENTION)  # noqa: RUF009 - so is a duration
     max_request_bytes: int = _setting("MAX_REQUEST_BYTES", _size, 32 * MEBIBYTE)
     close_seconds: float = _setting("CLOSE_SECONDS", _seconds, 5.0)

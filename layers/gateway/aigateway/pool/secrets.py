@@ -2,18 +2,44 @@
 
 import asyncio
 import json
+import logging
 import os
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol, final
 
+from aigateway.clock import Clock, SystemClock
 from aigateway.errors import SecretUnavailable
-from aigateway.pool.providers import SecretRef
+from aigateway.pool.providers import PRINTED, SecretRef
+from aigateway.pool.vault import SecretsManager, Vault
+from aigateway.settings import Settings
+
+logger = logging.getLogger(__name__)
+FRESH = timedelta(seconds=60)
+USABLE = timedelta(minutes=15)
+PAUSE = timedelta(seconds=5)
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class Secrets(Protocol):
     """Gives the key behind a reference. Raises ``SecretUnavailable``."""
 
     async def key(self, ref: SecretRef) -> str: ...
+
+
+class WritableSecrets(Secrets, Protocol):
+    """Takes keys, too."""
+
+    async def put(self, keys: Mapping[SecretRef, str]) -> None:
+        """Add or replace keys. Raises ``SecretUnavailable``: some may be stored by then."""
+
+
+def open_secrets(settings: Settings, clock: Clock | None = None) -> WritableSecrets:
+    """Return where the settings say that provider keys lie. Nothing is opened before its use."""
+    if settings.secrets_prefix is not None:
+        return AwsSecrets(settings.secrets_prefix, SecretsManager(), clock or SystemClock())
+    return FileSecrets(settings.state_dir / "secrets.json")
 
 
 @final
@@ -37,10 +63,13 @@ class FileSecrets:
                 self._stamp = stamp
             return self._read[_name(ref)]
         except (OSError, ValueError, LookupError, TypeError):
-            raise SecretUnavailable(f"the key of provider {ref.provider} cannot be read") from None
+            raise _unreadable(ref) from None
 
-    def put(self, keys: dict[SecretRef, str]) -> None:
-        """Add or replace keys. Blocking. Raises ``SecretUnavailable`` for another kind of file."""
+    async def put(self, keys: Mapping[SecretRef, str]) -> None:
+        """Refuses another kind of file. The directory must be there."""
+        await asyncio.to_thread(self._put, keys)
+
+    def _put(self, keys: Mapping[SecretRef, str]) -> None:
         try:
             stored = json.loads(self._path.read_text())
         except FileNotFoundError:
@@ -51,6 +80,68 @@ class FileSecrets:
             raise SecretUnavailable(f"{self._path.name} does not hold the keys of providers")
         stored |= {_name(ref): key for ref, key in keys.items()}
         write_private(self._path, json.dumps(stored))
+
+
+@final
+class AwsSecrets:
+    """Keys in Secrets Manager, each in the secret ``<prefix><provider>/<key id>``.
+
+    A key is read again once it is 60 s old; ages go by the wall clock, because a function may be
+    frozen in between. While the service does not answer, a key serves up to an age of 15 min and
+    the service is asked every 5 s. A secret that is gone is gone at once.
+    """
+
+    def __init__(self, prefix: str, vault: Vault, clock: Clock) -> None:
+        self._prefix = prefix
+        self._vault = vault
+        self._clock = clock
+        self._known: dict[str, _Known] = {}
+
+    async def key(self, ref: SecretRef) -> str:
+        known = self._known.setdefault(_name(ref), _Known())
+        is_asked = known.turn.locked()
+        if known.is_due(self._clock.now()) and not (is_asked and self._usable(known)):
+            async with known.turn:
+                if known.is_due(self._clock.now()):
+                    await self._look(ref, known)
+        key = self._usable(known)
+        if key is None:
+            raise _unreadable(ref)
+        return key
+
+    def _usable(self, known: "_Known") -> str | None:
+        return known.key if self._clock.now() - known.read_at < USABLE else None
+
+    async def _look(self, ref: SecretRef, known: "_Known") -> None:
+        try:
+            stored = await self._vault.read(self._prefix + _name(ref))
+        except SecretUnavailable as fault:
+            logger.warning("a provider key cannot be read: %s", fault)
+        else:
+            text = stored.text.strip() if stored else ""
+            known.key = text if PRINTED.fullmatch(text) else None
+            known.read_at = self._clock.now()
+        known.asked_at = self._clock.now()
+
+    async def put(self, keys: Mapping[SecretRef, str]) -> None:
+        for ref, key in keys.items():
+            await self._vault.put(self._prefix + _name(ref), key)
+            self._known.pop(_name(ref), None)
+
+
+@final
+class _Known:
+    """One key as it was last read, and whose turn it is to read it again."""
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+        self.key: str | None = None
+        self.read_at = LONG_AGO
+        self.asked_at = LONG_AGO
+
+    def is_due(self, now: datetime) -> bool:
+        is_fresh = self.key is not None and now - self.read_at < FRESH
+        return not is_fresh and now - self.asked_at >= PAUSE
 
 
 def write_private(path: Path, text: str) -> None:
@@ -67,3 +158,7 @@ def write_private(path: Path, text: str) -> None:
 
 def _name(ref: SecretRef) -> str:
     return f"{ref.provider}/{ref.key_id}"
+
+
+def _unreadable(ref: SecretRef) -> SecretUnavailable:
+    return SecretUnavailable(f"the key of provider {ref.provider} cannot be read")

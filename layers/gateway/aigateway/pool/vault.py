@@ -1,0 +1,100 @@
+"""Secret texts in AWS Secrets Manager, each by the name or the ARN of its secret."""
+
+import asyncio
+import hashlib
+import threading
+from dataclasses import dataclass, field
+from typing import Any, Protocol, final
+
+from aigateway.aws import client
+from aigateway.errors import SecretUnavailable
+
+ATTEMPTS = 2
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a secret holds; ``version`` tells one text it held from another."""
+
+    text: str = field(repr=False)
+    version: str
+
+
+class Vault(Protocol):
+    """Secret texts by name. Everything raises ``SecretUnavailable``, which never holds a text."""
+
+    async def read(self, name: str) -> Stored | None:
+        """Return what a secret holds; ``None`` if it is not there or was never given a text."""
+
+    async def put(self, name: str, text: str) -> None:
+        """Give a secret its text. A secret that is not there is made."""
+
+    async def replace(self, name: str, text: str, before: Stored | None) -> bool:
+        """Give a secret that is there a text in place of ``before``.
+
+        Of several that saw the same ``before`` one succeeds; the others get ``False``.
+        """
+
+
+@final
+class SecretsManager:
+    """The vault of an account, asked off the event loop."""
+
+    def __init__(self) -> None:
+        self._client: Any = None
+        self._making = threading.Lock()
+
+    async def read(self, name: str) -> Stored | None:
+        found = await self._ask("get_secret_value", "ResourceNotFoundException", SecretId=name)
+        if found is None:
+            return None
+        if found.get("SecretBinary") is not None:
+            raise SecretUnavailable(f"secret {name}: expected a text, found binary data")
+        text = found.get("SecretString")
+        return None if text is None else Stored(str(text), str(found.get("VersionId")))
+
+    async def put(self, name: str, text: str) -> None:
+        exists = "ResourceExistsException"
+        if await self._ask("create_secret", exists, Name=name, SecretString=text) is None:
+            await self._ask("put_secret_value", None, SecretId=name, SecretString=text)
+
+    async def replace(self, name: str, text: str, before: Stored | None) -> bool:
+        """Name the new version after the old one.
+
+        A version that exists is never changed: a second text for it is refused (API reference of
+        PutSecretValue, ``ClientRequestToken``, read 2026-07).
+        """
+        after = hashlib.sha256(f"after {before.version if before else ''}".encode()).hexdigest()
+        given = {"SecretId": name, "SecretString": text, "ClientRequestToken": after}
+        return await self._ask("put_secret_value", "ResourceExistsException", **given) is not None
+
+    async def _ask(
+        self, operation: str, expected: str | None, **members: str
+    ) -> dict[str, Any] | None:
+        """Return the answer, or ``None`` where the service refuses with the code ``expected``."""
+        return await asyncio.to_thread(self._send, operation, expected, members)
+
+    def _send(
+        self, operation: str, expected: str | None, members: dict[str, str]
+    ) -> dict[str, Any] | None:
+        from botocore.exceptions import (  # noqa: PLC0415 - only those pay who have a vault
+            BotoCoreError,
+            ClientError,
+        )
+
+        try:
+            with self._making:
+                self._client = self._client or client("secretsmanager", attempts=ATTEMPTS)
+            answer: dict[str, Any] = getattr(self._client, operation)(**members)
+        except ClientError as error:
+            code = str(error.response.get("Error", {}).get("Code"))
+            if code == expected:
+                return None
+        except BotoCoreError as error:
+            code = type(error).__name__
+        else:
+            return answer
+        # Outside of the clauses: what the library's exception says may hold what was sent.
+        place = members.get("SecretId") or members.get("Name")
+        raise SecretUnavailable(f"secret {place}: {operation} failed: {code}")
