@@ -4,19 +4,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from aigateway.addresses import Network
-from aigateway.caller.keys import digest, key_from, key_id_of, new_secret
-from aigateway.caller.people import User
+from aigateway.caller.keys import digest, key_id_of, new_secret
 from aigateway.clock import Clock
 from aigateway.errors import RowInvalid, SettingsError
 from aigateway.ledger.store import Directory
 from aigateway.pool.documents import documents_from, split
 from aigateway.pool.providers import ProviderRow
 from aigateway.pool.secrets import WritableSecrets, write_private
+from aigateway.reload.first_key import ADMIN, first_admin, first_key_row
 
-ADMIN = "admin"
 REAL_SERVICES = {
     "anthropic": ("ANTHROPIC_API_KEY", "https://api.anthropic.com"),
     "openai": ("OPENAI_API_KEY", "https://api.openai.com/v1"),
@@ -45,11 +43,11 @@ async def _put_key(directory: Directory, secret: str, clock: Clock) -> None:
     """Give the key to the admin, without an end; both are made where they are missing."""
     admin = await directory.user(ADMIN)
     if admin is None:
-        admin = User(str(uuid4()), ADMIN, "admin", clock.now())
+        admin = first_admin(secret, clock.now())
         await directory.add_user(admin)
     found = await directory.key(key_id_of(secret) or "")
     if found is None or found[0].sha256 != digest(secret) or found[0].revoked_at is not None:
-        await directory.put_key(key_from(secret, admin.id, "first", clock.now(), None))
+        await directory.put_key(first_key_row(secret, admin.id, clock.now()))
 
 
 def _kept_key(path: Path) -> str | None:

@@ -86,7 +86,8 @@ def _gateway(settings: Settings) -> App:
 
 
 def _control(settings: Settings) -> App:
-    from aigateway.sessions.api import handler_for  # noqa: PLC0415 - in this process only: 100 ms
+    from aigateway.reload.tick import tick_of  # noqa: PLC0415 - in this process only
+    from aigateway.sessions.api import handler_for  # noqa: PLC0415 - likewise: 100 ms
     from local.rest_api import RestApi  # noqa: PLC0415
 
     clock = SystemClock()
@@ -95,7 +96,8 @@ def _control(settings: Settings) -> App:
     )
     handler.start()
     api = RestApi(handler)
-    schedule = Schedule(open_store(settings), clock, settings.reload_interval_seconds)
+    tick = tick_of(settings, clock)
+    schedule = Schedule(open_store(settings), tick, settings.reload_interval_seconds)
 
     async def control(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own types
         if scope["type"] != "lifespan":

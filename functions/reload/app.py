@@ -1,4 +1,4 @@
-"""The scheduled function: reloads the provider pool, closes orphans."""
+"""The scheduled function: first key and seed, provider pool, orphans."""
 
 import asyncio
 import os
@@ -6,11 +6,11 @@ from typing import Any
 
 from aigateway.clock import SystemClock
 from aigateway.ledger import open_store
-from aigateway.reload.sweep import sweep
-from aigateway.reload.tick import reload_pool
+from aigateway.reload.tick import tick_of
 from aigateway.settings import Settings
 
 settings = Settings.from_env(os.environ)
+tick = tick_of(settings, SystemClock())
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, int]:  # noqa: ARG001 - Lambda's form
@@ -19,15 +19,10 @@ def handler(event: dict[str, Any], context: object) -> dict[str, int]:  # noqa: 
 
 
 async def _run(*, only_reload: bool) -> dict[str, int]:
-    store, clock = open_store(settings), SystemClock()
+    store = open_store(settings)
     await store.start()
-    closed = 0
     try:
-        try:
-            version = await reload_pool(store, clock)
-        finally:
-            if not only_reload:
-                closed = await sweep(store, clock.now())
+        counted = await tick.run(store, only_reload=only_reload)
     finally:
         await store.stop()
-    return {"version": version, "orphans_closed": closed}
+    return {"version": counted["reload"], "orphans_closed": counted.get("sweep", 0)}

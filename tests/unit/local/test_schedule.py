@@ -1,26 +1,15 @@
 """The schedules of a deployment, on this machine."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
 from aigateway.ledger.sqlite import SqliteStore
-from aigateway.pool.providers import ProviderRow
-from local.schedule import Schedule, tick
+from aigateway.ledger.store import Store
+from aigateway.reload.tick import Tick
+from local.schedule import Schedule
 from tests.breaking import Breaking
-from tests.builders import an_opened
 from tests.clocks import HeldClock
-
-ROW = ProviderRow("main", {"name": "main", "type": "anthropic"}, 1)
-
-
-@pytest.fixture
-async def store() -> AsyncIterator[SqliteStore]:
-    made = SqliteStore(None)
-    await made.start()
-    yield made
-    await made.stop()
 
 
 @pytest.fixture
@@ -28,32 +17,6 @@ def clock() -> HeldClock:
     held = HeldClock()
     held.advance(30 * 60)
     return held
-
-
-async def test_a_tick_reloads_closes_orphans_and_purges(
-    store: SqliteStore, clock: HeldClock
-) -> None:
-    await store.put_provider(ROW, None)
-    await store.open(an_opened())
-    await tick(store, clock)
-    assert (await store.reload_state()).version == 1
-    assert await store.orphans(clock.now(), 9) == ()
-    clock.advance(61 * 86_400)
-    await tick(store, clock)
-    assert await store.purge(clock.now(), 9) == 0
-
-
-@pytest.mark.parametrize("fault", [None, ZeroDivisionError("a bug")])
-async def test_a_part_that_fails_stops_no_other(
-    store: SqliteStore,
-    clock: HeldClock,
-    fault: Exception | None,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    await store.open(an_opened())
-    await tick(Breaking(store, "provider_rows", fault), clock)
-    assert await store.orphans(clock.now(), 9) == ()
-    assert "reload" in caplog.text
 
 
 async def test_a_schedule_ticks_at_once_and_stops_in_order(clock: HeldClock) -> None:
@@ -64,7 +27,21 @@ async def test_a_schedule_ticks_at_once_and_stops_in_order(clock: HeldClock) -> 
         return False
 
     store = SqliteStore(None)
-    schedule = Schedule(Breaking(store, "purge", when=noted), clock, 3600)
+    schedule = Schedule(Breaking(store, "purge", when=noted), Tick(clock, {}), 3600)
     await schedule.start()
     await asyncio.wait_for(ticked.wait(), 10)
+    await schedule.stop()
+
+
+async def test_a_tick_that_fails_is_followed_by_another(clock: HeldClock) -> None:
+    ticked: asyncio.Queue[None] = asyncio.Queue()
+
+    async def broken(_: Store) -> int:
+        ticked.put_nowait(None)
+        raise ZeroDivisionError
+
+    schedule = Schedule(SqliteStore(None), Tick(clock, {"broken": broken}), 0)
+    await schedule.start()
+    for _ in range(2):
+        await asyncio.wait_for(ticked.get(), 10)
     await schedule.stop()

@@ -1,4 +1,4 @@
-"""One tick: rows become the published snapshot."""
+"""One tick: rows become the published snapshot, and every part has its turn."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -7,11 +7,13 @@ import pytest
 
 from aigateway.errors import LedgerFault
 from aigateway.ledger.sqlite import SqliteStore
+from aigateway.ledger.store import Store
 from aigateway.pool.providers import ProviderRow
 from aigateway.pool.snapshot import snapshot_from
-from aigateway.reload.tick import reload_pool
+from aigateway.reload.tick import Tick, reload_pool, tick_of
+from aigateway.settings import Settings
 from tests.breaking import Breaking
-from tests.builders import T0
+from tests.builders import T0, an_opened
 from tests.clocks import HeldClock
 
 
@@ -73,3 +75,64 @@ async def test_i14_a_failed_reload_moves_only_the_time_of_the_attempt(
     state = await store.reload_state()
     assert (state.attempted_at, state.succeeded_at) == (T0 + timedelta(seconds=60), T0)
     assert await store.published() == before
+
+
+async def test_a_tick_reloads_closes_orphans_and_purges(store: SqliteStore) -> None:
+    clock = HeldClock()
+    await store.put_provider(row(), None)
+    await store.open(an_opened())
+    clock.advance(30 * 60)
+    tick = Tick(clock, {})
+    assert await tick.run(store) == {"reload": 1, "sweep": 1, "purge": 0}
+    clock.advance(61 * 86_400)
+    assert (await tick.run(store))["purge"] > 0
+
+
+async def test_beginnings_come_before_the_reload_so_that_it_publishes_them(
+    store: SqliteStore,
+) -> None:
+    async def begin(store: Store) -> int:
+        await store.put_provider(row(), None)
+        return 1
+
+    assert await Tick(HeldClock(), {"seed": begin}).run(store) == {
+        "seed": 1,
+        "reload": 1,
+        "sweep": 0,
+        "purge": 0,
+    }
+    published = await store.published()
+    assert published is not None
+    assert b"main" in published.document
+
+
+async def test_a_run_for_a_change_only_reloads(store: SqliteStore) -> None:
+    async def begin(_: Store) -> int:
+        raise AssertionError
+
+    tick = Tick(HeldClock(), {"seed": begin})
+    assert await tick.run(Breaking(store, "orphans"), only_reload=True) == {"reload": 1}
+
+
+@pytest.mark.parametrize("fault", [LedgerFault("broken"), ZeroDivisionError("a bug")])
+async def test_a_part_that_fails_stops_no_other_and_is_raised_at_the_end(
+    store: SqliteStore, fault: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def begin(_: Store) -> int:
+        raise fault
+
+    clock = HeldClock()
+    await store.open(an_opened())
+    clock.advance(30 * 60)
+    broken = Breaking(store, "provider_rows", KeyError("a later one"))
+    with pytest.raises(type(fault)) as raised:
+        await Tick(clock, {"seed": begin}).run(broken)
+    assert raised.value is fault
+    assert await store.orphans(clock.now(), 9) == ()
+    assert [part in caplog.text for part in ("seed", "reload", "sweep")] == [True, True, False]
+
+
+def test_a_tick_has_the_beginnings_that_its_settings_name() -> None:
+    assert tick_of(Settings(), HeldClock()).beginnings == ()
+    both = Settings(admin_key_secret="a", providers_seed_secret="b", secrets_prefix="c/")
+    assert tick_of(both, HeldClock()).beginnings == ("first key", "seed")

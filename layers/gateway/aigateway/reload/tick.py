@@ -1,8 +1,22 @@
-"""One tick: provider rows → published snapshot."""
+"""One tick: what a new deployment needs, provider rows → published snapshot, orphans closed."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import final
 
 from aigateway.clock import Clock
-from aigateway.ledger.store import Directory, Published
+from aigateway.errors import GatewayError
+from aigateway.ledger.store import Directory, Published, Store
+from aigateway.pool.secrets import open_secrets
 from aigateway.pool.snapshot import snapshot_document
+from aigateway.pool.vault import SecretsManager
+from aigateway.reload.first_key import FirstKey
+from aigateway.reload.seed import Seed
+from aigateway.reload.sweep import purge, sweep
+from aigateway.settings import Settings
+
+logger = logging.getLogger(__name__)
+Part = Callable[[Store], Awaitable[int]]
 
 
 async def reload_pool(directory: Directory, clock: Clock) -> int:
@@ -21,3 +35,56 @@ async def reload_pool(directory: Directory, clock: Clock) -> int:
         await directory.publish(Published(version, digest, document), state.version or None)
     await directory.note_reload(attempted_at, attempted_at)
     return version
+
+
+@final
+class Tick:
+    """A scheduled run, the same in a function and on one machine. Lives as long as its process."""
+
+    def __init__(self, clock: Clock, beginnings: Mapping[str, Part]) -> None:
+        self._clock = clock
+        self._beginnings = beginnings
+
+    @property
+    def beginnings(self) -> tuple[str, ...]:
+        return tuple(self._beginnings)
+
+    async def run(self, store: Store, *, only_reload: bool = False) -> dict[str, int]:
+        """Run each part and return what it counted.
+
+        A part that fails is logged and stops no other; the first failure is raised at the end.
+        """
+        reloading: dict[str, Part] = {"reload": lambda store: reload_pool(store, self._clock)}
+        closing: dict[str, Part] = {
+            "sweep": lambda store: sweep(store, self._clock.now()),
+            "purge": lambda store: purge(store, self._clock.now()),
+        }
+        parts = reloading if only_reload else {**self._beginnings, **reloading, **closing}
+        counted: dict[str, int] = {}
+        failed: Exception | None = None
+        for name, part in parts.items():
+            try:
+                counted[name] = await part(store)
+            except GatewayError as fault:
+                logger.error("a scheduled part failed: %s: %s", name, fault)  # noqa: TRY400 - the message says it all
+                failed = failed or fault
+            except Exception as bug:
+                logger.exception("a scheduled part failed: %s", name)
+                failed = failed or bug
+        if failed is not None:
+            raise failed
+        return counted
+
+
+def tick_of(settings: Settings, clock: Clock) -> Tick:
+    """Return the tick of a process, with the beginnings that its settings name."""
+    vault = SecretsManager()
+    beginnings: dict[str, Part] = {}
+    if settings.admin_key_secret is not None:
+        first = FirstKey(settings.admin_key_secret, vault)
+        beginnings["first key"] = lambda store: first.make(store, clock)
+    if settings.providers_seed_secret is not None:
+        secrets, allowed = open_secrets(settings, clock), settings.allowed_private_cidrs
+        seed = Seed(settings.providers_seed_secret, vault, secrets, allowed)
+        beginnings["seed"] = seed.sow
+    return Tick(clock, beginnings)
