@@ -45,7 +45,7 @@ def started(function: str, variables: tuple[tuple[str, str], ...] = ()) -> tuple
     with TemporaryDirectory() as state:
         environment = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": f"{ROOT / 'layers' / 'gateway'}",
+            "PYTHONPATH": f"{ROOT / 'layers' / 'gateway'}:{ROOT / 'layers' / 'runtime'}",
             "AIGW_STATE_DIR": state,
             **dict(variables),
         }
