@@ -124,9 +124,12 @@ async def _create_local_table(settings: Settings, environment: Mapping[str, str]
         return
     if not endpoint.startswith(("http://127.", "http://localhost", "http://[::1]")):
         return
-    from aigateway.ledger.dynamodb.table import create_table  # noqa: PLC0415 - costs 150 ms
+    from aigateway.ledger.dynamodb.bucket import create_bucket  # noqa: PLC0415 - costs 150 ms
+    from aigateway.ledger.dynamodb.table import create_table  # noqa: PLC0415 - likewise
 
     await asyncio.to_thread(create_table, settings.table)
+    if settings.payload_bucket is not None:
+        await asyncio.to_thread(create_bucket, settings.payload_bucket)
 
 
 def start(name: str, listening: socket.socket, environment: dict[str, str]) -> Child:

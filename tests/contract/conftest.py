@@ -10,20 +10,28 @@ from aigateway.ledger.store import Store
 from aigateway.pool.vault import Vault
 from tests.contract.stand_in import (
     dynamodb_ministack,
+    dynamodb_ministack_bucket,
     dynamodb_moto,
+    dynamodb_moto_bucket,
     moto_connection,
+    moto_s3,
     stand_in,
     stand_in_connection,
+    stand_in_s3,
     vault_ministack,
     vault_moto,
 )
 
 __all__ = [
     "dynamodb_ministack",
+    "dynamodb_ministack_bucket",
     "dynamodb_moto",
+    "dynamodb_moto_bucket",
     "moto_connection",
+    "moto_s3",
     "stand_in",
     "stand_in_connection",
+    "stand_in_s3",
     "vault_ministack",
     "vault_moto",
 ]
@@ -32,7 +40,9 @@ STORES = (
     "sqlite_memory",
     "sqlite_disk",
     "dynamodb_moto",
+    "dynamodb_moto_bucket",
     pytest.param("dynamodb_ministack", marks=pytest.mark.ministack),
+    pytest.param("dynamodb_ministack_bucket", marks=pytest.mark.ministack),
 )
 
 

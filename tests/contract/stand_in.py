@@ -11,14 +11,16 @@ import subprocess
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, final
 from uuid import uuid4
 
 import pytest
 
+from aigateway.aws import client
 from aigateway.ledger.dynamodb import DynamoStore
+from aigateway.ledger.dynamodb.bucket import create_bucket
 from aigateway.ledger.dynamodb.connection import Answering, connect
 from aigateway.ledger.dynamodb.table import create_table
 from aigateway.pool.vault import SecretsManager
@@ -39,6 +41,21 @@ def a_dynamo_store(connection: Answering) -> DynamoStore:
     return DynamoStore(table, connection=connection, pause=at_once)
 
 
+def a_spilling_store(connection: Answering, s3: Any) -> DynamoStore:  # noqa: ANN401 - boto3 makes its clients' classes at run time
+    """Make a table and a bucket of its own, and the store whose texts all go to the bucket."""
+    name = f"ledger-{uuid4().hex[:12]}"
+    create_table(name, connection)
+    create_bucket(name, lambda: s3)
+    return DynamoStore(
+        name,
+        bucket=name,
+        spill_bytes=0,
+        connection=connection,
+        connecting=lambda: s3,
+        pause=at_once,
+    )
+
+
 async def at_once(seconds: float) -> None:
     """Pause as tests do: not at all."""
 
@@ -54,6 +71,24 @@ class OneAtATime:
     def dispatch(self, operation_name: str, operation_kwargs: dict[str, Any]) -> dict[str, Any]:
         with self._lock:
             return self._connection.dispatch(operation_name, operation_kwargs)
+
+
+@final
+class OneCallAtATime:
+    """The same for a client of boto3."""
+
+    def __init__(self, made: Any) -> None:  # noqa: ANN401 - likewise
+        self._made = made
+        self._lock = threading.Lock()
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        call: Callable[..., Any] = getattr(self._made, operation)
+
+        def alone(**request: object) -> Any:  # noqa: ANN401 - likewise
+            with self._lock:
+                return call(**request)
+
+        return alone
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +109,28 @@ def dynamodb_moto(moto_connection: Answering) -> Iterator[DynamoStore]:
     moto = pytest.importorskip("moto")
     with moto.mock_aws():
         yield a_dynamo_store(moto_connection)
+
+
+@pytest.fixture(scope="session")
+def moto_s3() -> OneCallAtATime:
+    """A client of S3 that moto answers while it is on."""
+    moto = pytest.importorskip("moto")
+    with pytest.MonkeyPatch.context() as patch, moto.mock_aws():
+        for name, value in ACCOUNT.items():
+            patch.setenv(name, value)
+        s3 = client("s3")
+        s3.list_buckets()
+    return OneCallAtATime(s3)
+
+
+@pytest.fixture
+def dynamodb_moto_bucket(
+    moto_connection: Answering, moto_s3: OneCallAtATime
+) -> Iterator[DynamoStore]:
+    """A store over a table and a bucket within this process."""
+    moto = pytest.importorskip("moto")
+    with moto.mock_aws():
+        yield a_spilling_store(moto_connection, moto_s3)
 
 
 @pytest.fixture(scope="session")
@@ -112,6 +169,20 @@ def vault_ministack(stand_in: str, monkeypatch: pytest.MonkeyPatch) -> SecretsMa
 
 
 @pytest.fixture(scope="session")
+def stand_in_s3(stand_in: str) -> Any:  # noqa: ANN401 - likewise
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (ACCOUNT | {"AWS_ENDPOINT_URL": stand_in}).items():
+            patch.setenv(name, value)
+        return client("s3")
+
+
+@pytest.fixture
+def dynamodb_ministack_bucket(stand_in_connection: Answering, stand_in_s3: Any) -> DynamoStore:  # noqa: ANN401 - likewise
+    """A store over a table and a bucket in the stand-in."""
+    return a_spilling_store(stand_in_connection, stand_in_s3)
+
+
+@pytest.fixture(scope="session")
 def stand_in() -> Iterator[str]:
     """The address of a running stand-in. Without the program tests are skipped, but not in CI."""
     program = shutil.which("ministack", path=f"{ROOT}/.venv-aws/bin:{os.environ['PATH']}")
@@ -128,7 +199,7 @@ def stand_in() -> Iterator[str]:
         "GATEWAY_PORT": str(port),
         "BIND_HOST": "127.0.0.1",
         "MINISTACK_HOST": "127.0.0.1",
-        "SERVICES": "dynamodb,secretsmanager",
+        "SERVICES": "dynamodb,s3,secretsmanager",
         "LOG_LEVEL": "WARNING",
     }
     with subprocess.Popen(

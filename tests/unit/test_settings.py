@@ -140,6 +140,7 @@ def test_a_function_is_given_no_secrets_and_no_store_elsewhere() -> None:
             "AIGW_ADMIN_KEY": "planted-value",
             "AIGW_PROVIDERS_JSON": "planted-value",
             "AWS_ENDPOINT_URL": "http://planted-value.example",
+            "AWS_ENDPOINT_URL_S3": "http://planted-value.example",
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://planted-value.example",
         }
     )
@@ -147,6 +148,7 @@ def test_a_function_is_given_no_secrets_and_no_store_elsewhere() -> None:
         "AIGW_ADMIN_KEY",
         "AIGW_PROVIDERS_JSON",
         "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_S3",
         "AWS_ENDPOINT_URL_SECRETS_MANAGER",
     }
     assert {problem.partition(":")[0] for problem in problems} == named
@@ -163,6 +165,11 @@ def test_a_function_may_be_tried_against_a_store_on_its_own_machine(address: str
 def test_a_table_is_named_or_not_used() -> None:
     assert Settings.from_env({"AIGW_TABLE": "records"}).table == "records"
     assert Settings.from_env({"AIGW_TABLE": " "}).table is None
+
+
+def test_a_bucket_is_named_or_not_used() -> None:
+    assert Settings.from_env({"AIGW_PAYLOAD_BUCKET": "texts"}).payload_bucket == "texts"
+    assert Settings.from_env({}).payload_bucket is None
 
 
 def test_the_names_of_provider_keys_begin_with_a_path_or_there_are_none() -> None:

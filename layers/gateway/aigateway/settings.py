@@ -18,7 +18,12 @@ PREFIXES = ("AIGW_", "CODER_AI_GATEWAY_", "CODER_AIBRIDGE_")
 LOCAL_ONLY = frozenset({"AIGW_ADMIN_KEY", "AIGW_PROVIDERS_JSON"})
 """Secrets that a start on one machine takes; no setting holds them."""
 
-ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SECRETS_MANAGER")
+ENDPOINTS = (
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_DYNAMODB",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+)
 MEBIBYTE = 1024 * 1024
 DEFAULT_STATE_DIR = Path(".aigw")
 DEFAULT_RETENTION = timedelta(days=60)
@@ -110,11 +115,13 @@ class Settings:
 
     Durations end in ``_seconds``. ``retention`` ``None`` keeps records for ever. ``table``
     ``None`` stores in SQLite below ``state_dir``; ``secrets_prefix`` ``None`` keeps provider keys
-    in a file there. The two secrets are names or ARNs, never texts.
+    in a file there. The two secrets are names or ARNs, never texts. ``payload_bucket`` takes the
+    long texts of a table's records.
     """
 
     enabled: bool = _setting("ENABLED", _switch, default=True)
     table: str | None = _setting("TABLE", _text, None)
+    payload_bucket: str | None = _setting("PAYLOAD_BUCKET", _text, None)
     state_dir: Path = _setting("STATE_DIR", _path, DEFAULT_STATE_DIR)  # noqa: RUF009 - a path is a value
     secrets_prefix: str | None = _setting("SECRETS_PREFIX", _secrets_prefix, None)
     admin_key_secret: str | None = _setting("ADMIN_KEY_SECRET", _text, None)

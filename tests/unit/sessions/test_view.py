@@ -189,6 +189,21 @@ def test_an_interception_has_every_field_and_child() -> None:
     assert (call["input"], call["input_format"], call["sequence"]) == ("*** x", "text", 2)
 
 
+def test_texts_that_cannot_be_read_are_named_and_left_out() -> None:
+    opened = an_opened(0)
+    row = replace(
+        whole(replace(opened, prompt=None), a_closed(opened)),
+        has_prompt=True,
+        payload_error="prompt_missing",
+    )
+    document = interception(row, {})
+    assert document["metadata"]["payload_error"] == "prompt_missing"
+    assert document["user_prompts"] == []
+    assert "payload_error" not in interception(whole(opened, None), {})["metadata"]
+    (thread,) = detail(row)["threads"]
+    assert "prompt" not in thread
+
+
 def test_an_interception_in_flight_has_no_end_yet() -> None:
     document = interception(whole(an_opened(0), None), {})
     assert (document["ended_at"], document["outcome"]) == (None, None)

@@ -1,7 +1,19 @@
 """What is written and read back. ``open_store`` is the one place that picks a store."""
 
+from typing import Any, Protocol
+
 from aigateway.ledger.store import Store
 from aigateway.settings import Settings
+
+
+class ObjectRules(Protocol):
+    """The rules by which the objects of a bucket expire. Raises ``RecorderUnavailable``."""
+
+    async def rules(self) -> list[dict[str, Any]]:
+        """Return all rules, in the words of the service."""
+
+    async def set_rules(self, rules: list[dict[str, Any]]) -> None:
+        """Replace all rules."""
 
 
 def open_store(settings: Settings) -> Store:
@@ -10,7 +22,16 @@ def open_store(settings: Settings) -> Store:
         from aigateway.ledger.dynamodb import DynamoStore  # noqa: PLC0415 - costs 150 ms
 
         days = settings.retention.days if settings.retention is not None else None
-        return DynamoStore(settings.table, retention_days=days)
+        return DynamoStore(settings.table, bucket=settings.payload_bucket, retention_days=days)
     from aigateway.ledger.sqlite import SqliteStore  # noqa: PLC0415 - and this is of no use there
 
     return SqliteStore(settings.state_dir / "ledger.db")
+
+
+def object_rules(settings: Settings) -> ObjectRules | None:
+    """Return the rules of the store's bucket, if it has one."""
+    if settings.table is None or settings.payload_bucket is None:
+        return None
+    from aigateway.ledger.dynamodb.bucket import Bucket  # noqa: PLC0415 - costs 150 ms
+
+    return Bucket(settings.payload_bucket)

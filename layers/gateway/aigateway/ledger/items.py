@@ -262,7 +262,12 @@ def id_of(item: Item) -> str:
 
 
 def interception_from(
-    item: Item, prompt: bytes | None = None, answer: bytes | None = None, *, bare: bool = True
+    item: Item,
+    prompt: bytes | None = None,
+    answer: bytes | None = None,
+    *,
+    bare: bool = True,
+    payload_error: str | None = None,
 ) -> Interception:
     """Return the record in an item, with the texts of its two parts as far as there are some."""
     id = id_of(item)  # noqa: A001 - the field's name
@@ -290,4 +295,5 @@ def interception_from(
         else tuple((call_id, tool) for call_id, tool in ended.get("calls", ())),
         has_prompt="np" in item,
         bare=bare,
+        payload_error=payload_error,
     )

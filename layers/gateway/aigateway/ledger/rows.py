@@ -17,6 +17,7 @@ class Interception:
 
     A *bare* one comes without its texts: no prompt, no rows, and of ``Closed`` only what lists
     and threads need. ``tokens`` and ``calls`` are there in either form, also ``has_prompt``.
+    ``payload_error`` names what is stored of the texts and could not be read, and why.
     """
 
     opened: Opened
@@ -25,6 +26,7 @@ class Interception:
     calls: tuple[tuple[str, str], ...]
     has_prompt: bool
     bare: bool
+    payload_error: str | None = None
 
     @property
     def id(self) -> str:

@@ -46,7 +46,7 @@ def interception(row: Interception, results: Results) -> Document:
         "correlating_tool_call_ids": [call.call_id for call in opened.answered_calls],
         "request_bytes": opened.request_bytes,
         "request_sha256": opened.request_sha256,
-        "metadata": {**metadata(opened), **(row.closed.notes if row.closed else {})},
+        "metadata": {**metadata(opened), **_notes(row)},
         "started_at": time_text(opened.started_at),
         **given(
             client_version=opened.client.version,
@@ -63,6 +63,11 @@ def interception(row: Interception, results: Results) -> Document:
         **_ending(row),
         **_children(row, results),
     }
+
+
+def _notes(row: Interception) -> Document:
+    notes = row.closed.notes if row.closed else {}
+    return {**notes, **given(payload_error=row.payload_error)}
 
 
 def _ending(row: Interception) -> Document:

@@ -13,6 +13,7 @@ from tests.contract.stand_in import (
     dynamodb_ministack,
     dynamodb_moto,
     moto_connection,
+    moto_s3,
     stand_in,
     stand_in_connection,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "dynamodb_ministack",
     "dynamodb_moto",
     "moto_connection",
+    "moto_s3",
     "stand_in",
     "stand_in_connection",
 ]

@@ -56,6 +56,16 @@ class FaultyConnection:
         """Change the next answer of this kind."""
         self._faults.setdefault(operation, deque()).append(lambda call: changed(call()))
 
+    def notes(self, operation: str, order: list[str]) -> None:
+        """Write down in ``order`` when requests of this kind succeeded."""
+
+        def noted(call: Calling) -> Answer:
+            answer = call()
+            order.append(operation)
+            return answer
+
+        self._faults.setdefault(operation, deque()).extend([noted] * 10)
+
     def requests(self, operation: str) -> list[dict[str, Any]]:
         return [request for name, request in self.sent if name == operation]
 

@@ -1,12 +1,16 @@
 """The ledger in one DynamoDB table."""
 
 import asyncio
-from typing import final
+from collections.abc import Callable
+from typing import Any, final
 
 from aigateway.clock import Clock, SystemClock
+from aigateway.ledger.dynamodb.bucket import Bucket
+from aigateway.ledger.dynamodb.bucket import connect as connect_bucket
 from aigateway.ledger.dynamodb.connection import Answering, Pause, Table, connect
 from aigateway.ledger.dynamodb.directory import DynamoDirectory
 from aigateway.ledger.dynamodb.parents import DynamoParents
+from aigateway.ledger.dynamodb.payloads import SPILL_BYTES, Payloads
 from aigateway.ledger.dynamodb.reading import DynamoReading
 from aigateway.ledger.dynamodb.records import DynamoRecords
 from aigateway.ledger.dynamodb.totals import DynamoTotals
@@ -19,21 +23,26 @@ class DynamoStore(DynamoRecords, DynamoParents, DynamoReading, DynamoDirectory, 
     """The store over the table of this name; region, endpoint and keys are the SDK's to find.
 
     ``retention_days`` bounds how far lists look back; without it they go to the first record.
-    ``connection`` and ``pause`` are for tests.
+    Texts that are longer than ``spill_bytes`` when compressed lie in the ``bucket``, if there is
+    one. ``connection``, ``connecting`` (makes the bucket's client) and ``pause`` are for tests.
     """
 
     def __init__(
         self,
         table: str,
         *,
+        bucket: str | None = None,
+        spill_bytes: int = SPILL_BYTES,
         retention_days: int | None = None,
         clock: Clock | None = None,
         connection: Answering | None = None,
+        connecting: Callable[[], Any] = connect_bucket,
         pause: Pause = asyncio.sleep,
     ) -> None:
-        super().__init__(
-            Table(table, connection or connect(), pause), clock or SystemClock(), retention_days
-        )
+        asked = Table(table, connection or connect(), pause)
+        spilled = Bucket(bucket, connecting, pause) if bucket else None
+        payloads = Payloads(asked, spilled, spill_bytes)
+        super().__init__(asked, payloads, clock or SystemClock(), retention_days)
 
     async def start(self) -> None:
         """Lay out a new table, and refuse one of another layout."""

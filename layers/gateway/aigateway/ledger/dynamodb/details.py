@@ -25,7 +25,7 @@ from aigateway.ledger.items import (
 )
 from aigateway.ledger.listing import Reach
 from aigateway.ledger.rows import Interception
-from aigateway.ledger.texts import ANSWER_PART, PROMPT_PART, joined
+from aigateway.ledger.texts import Texts, texts_of
 
 
 def records_of(partition: str) -> Range:
@@ -60,16 +60,8 @@ class DynamoDetails(Ground):
 
     async def _whole(self, items: Iterable[Item]) -> list[Interception]:
         records = list(items)
-        texts = await self._texts(records)
-        return [
-            interception_from(
-                item,
-                joined(item, PROMPT_PART, texts),
-                joined(item, ANSWER_PART, texts),
-                bare=False,
-            )
-            for item in records
-        ]
+        found = await self._payloads.found(records)
+        return [_whole(item, texts_of(item, found)) for item in records]
 
     async def interception(self, id: str, reach: Reach, now: datetime) -> Interception | None:  # noqa: A002 - the field's name
         key = await self._place_of(id, reach.initiator_id)
@@ -122,3 +114,9 @@ class DynamoDetails(Ground):
     async def _open_keys(self) -> frozenset[str]:
         parts = await asyncio.gather(*(self._table.all(part) for part in open_ranges()))
         return frozenset(str(item["sk"]) for items in parts for item in items)
+
+
+def _whole(item: Item, texts: Texts) -> Interception:
+    return interception_from(
+        item, texts.prompt, texts.answer, bare=False, payload_error=texts.error
+    )

@@ -3,17 +3,17 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, final
 
 from aigateway.clock import Clock
 from aigateway.errors import RecorderUnavailable
-from aigateway.ledger.dynamodb.connection import Key, Table
+from aigateway.ledger.dynamodb.connection import Table
+from aigateway.ledger.dynamodb.payloads import Payloads
 from aigateway.ledger.dynamodb.refusals import Refused
-from aigateway.ledger.expressions import ABSENT, Condition, Item, Put, Update
-from aigateway.ledger.texts import first_chunks, further_chunks
+from aigateway.ledger.expressions import ABSENT, Condition, Put, Update
 
 LAYOUT_VERSION = 1
 LIST_SHARDS = 4
@@ -63,8 +63,11 @@ class Counts:
 class Ground:
     """Shared by the groups, which never call each other but through it."""
 
-    def __init__(self, table: Table, clock: Clock, retention_days: int | None) -> None:
+    def __init__(
+        self, table: Table, payloads: Payloads, clock: Clock, retention_days: int | None
+    ) -> None:
         self._table = table
+        self._payloads = payloads
         self._clock = clock
         self._retention_days = retention_days
         self._counts = Counts()
@@ -116,13 +119,6 @@ class Ground:
             if not refused.is_condition:
                 raise
         self._known_layout = None
-
-    async def _texts(self, items: Iterable[Item]) -> dict[Key, dict[str, Any]]:
-        """Return the chunks of the records' texts, as they are now."""
-        records = list(items)
-        found = await self._table.read_many(key for item in records for key in first_chunks(item))
-        rest = [key for item in records for key in further_chunks(item, found)]
-        return found | await self._table.read_many(rest)
 
     def _aside(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run work that nobody waits for now; ``_settled`` does."""

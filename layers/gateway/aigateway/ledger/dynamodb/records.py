@@ -10,13 +10,16 @@ import asyncio
 import secrets
 from collections import OrderedDict
 from datetime import datetime
+from typing import Any
 
 from aigateway.clock import Clock
 from aigateway.errors import RecorderUnavailable
 from aigateway.interception import Closed, Opened
+from aigateway.ledger.documents import opened_text
 from aigateway.ledger.dynamodb.closing import Closing, Known, committed
 from aigateway.ledger.dynamodb.connection import Range, Table
 from aigateway.ledger.dynamodb.ground import Ground, log
+from aigateway.ledger.dynamodb.payloads import Payloads
 from aigateway.ledger.dynamodb.refusals import Refused
 from aigateway.ledger.dynamodb.table import KEYS, OPEN
 from aigateway.ledger.expressions import ABSENT, Item, Put
@@ -39,13 +42,7 @@ from aigateway.ledger.moves import (
     session_begun,
     session_pointer,
 )
-from aigateway.ledger.texts import (
-    ANSWER_PART,
-    PROMPT_PART,
-    answer_items,
-    joined,
-    prompt_items,
-)
+from aigateway.ledger.texts import ANSWER_PART, PROMPT_PART, answer_text, texts_of
 from aigateway.steps import Step, steps_of_closing
 
 SESSIONS_KNOWN = 4096
@@ -54,8 +51,10 @@ SESSIONS_KNOWN = 4096
 class DynamoRecords(Ground):
     """Opening and closing."""
 
-    def __init__(self, table: Table, clock: Clock, retention_days: int | None) -> None:
-        super().__init__(table, clock, retention_days)
+    def __init__(
+        self, table: Table, payloads: Payloads, clock: Clock, retention_days: int | None
+    ) -> None:
+        super().__init__(table, payloads, clock, retention_days)
         self._sessions_known: OrderedDict[str, Known] = OrderedDict()
         self._begun: dict[str, asyncio.Task[bool] | None] = {}
 
@@ -64,10 +63,9 @@ class DynamoRecords(Ground):
         key = opened.session_key
         is_news = opened.counts_as_activity or key not in self._sessions_known
         self._begun[opened.id] = self._aside(self._begin_session(opened)) if is_news else None
-        prompt = await asyncio.to_thread(prompt_items, opened)
         results = await asyncio.gather(
             self._put_record(opened),
-            *(self._table.put(Put(item)) for item in prompt),
+            self._put_prompt(opened),
             self._cover(opened.started_at),
             return_exceptions=True,
         )
@@ -75,6 +73,12 @@ class DynamoRecords(Ground):
         if failures:
             self._aside(self._give_up(opened))
             raise failures[0]
+
+    async def _put_prompt(self, opened: Opened) -> None:
+        text = await asyncio.to_thread(opened_text, opened)
+        if text is not None:
+            for item in await self._payloads.items(opened, PROMPT_PART, text):
+                await self._table.put(Put(item))
 
     async def _put_record(self, opened: Opened) -> None:
         """Store a record that has no end; one that is there already came by this very call."""
@@ -138,13 +142,13 @@ class DynamoRecords(Ground):
             return False
         self._counts.forget()
         is_late = closed.outcome == "abandoned"
-        texts = await asyncio.to_thread(answer_items, opened, closed)
-        answer = [Put(item, ABSENT) for item in texts]
+        text = await asyncio.to_thread(answer_text, opened, closed)
         layout = await self._layout()
-        _, *written = await asyncio.gather(
+        early = [] if is_late else [self._put_answer(opened, text)]
+        displaced, *_ = await asyncio.gather(
+            asyncio.gather(*early),
             self._session_is_begun(opened),
             *(self._table.put(pointer) for pointer in answer_pointers(opened, closed)),
-            *(self._put_new(put) for put in ([] if is_late else answer)),
         )
         session_key = session_partition(opened.session_key), META
         closing = Closing(
@@ -160,9 +164,9 @@ class DynamoRecords(Ground):
         if not await committed(self._table, closing):
             return False
         if is_late:
-            await asyncio.gather(*(self._put_new(put) for put in answer))
-        elif False in written:
-            await asyncio.gather(*(self._table.put(Put(put.item)) for put in answer))
+            await self._put_answer(opened, text)
+        puts = [Put(item) for items in displaced for item in items]
+        await asyncio.gather(*(self._table.put(put) for put in puts))
         self._note_combination(opened)
         return True
 
@@ -178,8 +182,16 @@ class DynamoRecords(Ground):
         record = await self._table.read(record_key(opened))
         return record is not None and "en" not in record
 
-    async def _put_new(self, put: Put) -> bool:
-        """Store a text unless one is there: what a first closing wrote may be all there is."""
+    async def _put_answer(self, opened: Opened, text: bytes) -> list[dict[str, Any]]:
+        """Store the answer unless one is there: what a first closing wrote may be all there is.
+
+        Return the items that found their place taken, the others of the text with them.
+        """
+        items = await self._payloads.items(opened, ANSWER_PART, text)
+        are_new = await asyncio.gather(*(self._is_new(Put(item, ABSENT)) for item in items))
+        return [] if all(are_new) else items
+
+    async def _is_new(self, put: Put) -> bool:
         try:
             await self._table.put(put)
         except Refused as refused:
@@ -210,9 +222,9 @@ class DynamoRecords(Ground):
         keys = [(item["pk"], item["sk"]) for item in places]
         rows = await self._table.read_many(keys)
         open_rows = [rows[key] for key in keys if key in rows and "en" not in rows[key]][:most]
-        texts = await self._texts(open_rows)
+        found = await self._payloads.found(open_rows)
         return tuple(
-            interception_from(item, joined(item, PROMPT_PART, texts)).opened for item in open_rows
+            interception_from(item, texts_of(item, found).prompt).opened for item in open_rows
         )
 
     async def purge(self, now: datetime, most: int) -> int:  # noqa: ARG002 - the contract's
