@@ -136,3 +136,5 @@ def test_a_tick_has_the_beginnings_that_its_settings_name() -> None:
     assert tick_of(Settings(), HeldClock()).beginnings == ()
     both = Settings(admin_key_secret="a", providers_seed_secret="b", secrets_prefix="c/")
     assert tick_of(both, HeldClock()).beginnings == ("first key", "seed")
+    texts = Settings(table="records", payload_bucket="texts")
+    assert tick_of(texts, HeldClock()).beginnings == ("payload lifecycle",)

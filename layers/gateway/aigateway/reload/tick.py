@@ -6,11 +6,13 @@ from typing import final
 
 from aigateway.clock import Clock
 from aigateway.errors import GatewayError
+from aigateway.ledger import object_rules
 from aigateway.ledger.store import Directory, Published, Store
 from aigateway.pool.secrets import open_secrets
 from aigateway.pool.snapshot import snapshot_document
 from aigateway.pool.vault import SecretsManager
 from aigateway.reload.first_key import FirstKey
+from aigateway.reload.payload_lifecycle import PayloadLifecycle
 from aigateway.reload.seed import Seed
 from aigateway.reload.sweep import purge, sweep
 from aigateway.settings import Settings
@@ -87,4 +89,8 @@ def tick_of(settings: Settings, clock: Clock) -> Tick:
         secrets, allowed = open_secrets(settings, clock), settings.allowed_private_cidrs
         seed = Seed(settings.providers_seed_secret, vault, secrets, allowed)
         beginnings["seed"] = seed.sow
+    objects = object_rules(settings)
+    if objects is not None:
+        lifecycle = PayloadLifecycle(objects, settings.retention)
+        beginnings["payload lifecycle"] = lambda _: lifecycle.keep()
     return Tick(clock, beginnings)
