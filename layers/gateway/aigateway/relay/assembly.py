@@ -12,10 +12,11 @@ from aigateway.pool.snapshot import Pool
 from aigateway.relay.app import Gateway
 from aigateway.relay.asgi import Receive, Send
 from aigateway.relay.callers import Callers
+from aigateway.relay.http1_upstream import Http1Upstream
 from aigateway.relay.intake import Intake
 from aigateway.relay.outgoing import Outgoing
 from aigateway.relay.refresh import Refresh
-from aigateway.relay.upstream import HttpxUpstream, Upstream
+from aigateway.relay.upstream import Upstream
 from aigateway.settings import Settings
 from aigateway.wire.messages import RequestHead
 
@@ -79,7 +80,7 @@ def build(
     """Return the gateway as an ASGI app."""
     clock = clock or SystemClock()
     allowed = settings.allowed_private_cidrs
-    upstream = upstream or HttpxUpstream(clock, allowed)
+    upstream = upstream or Http1Upstream(clock, allowed)
     pool = Pool()
     refresh = Refresh(
         store,
