@@ -36,6 +36,7 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     commands.add_parser("run", help="start gateway, API and scripted provider on this machine")
+    commands.add_parser("run-lambda", help="the same as deployed: functions in sandboxes, a table")
     _add_people(commands)
     listing = commands.add_parser("sessions", help="list recorded sessions, last active first")
     listing.add_argument("--limit", type=int, default=SESSIONS, metavar="N")
@@ -92,7 +93,11 @@ def main(arguments: Sequence[str]) -> int:
     if arguments and arguments[0] == "run":
         from local.__main__ import run  # noqa: PLC0415 - the other commands need none of it
 
-        return run(list(arguments[1:]))
+        return run(arguments[1:])
+    if arguments and arguments[0] == "run-lambda":
+        from local.lambda_run import run as run_lambda  # noqa: PLC0415 - likewise
+
+        return run_lambda(arguments[1:])
     wanted = _parser().parse_args(arguments)
     try:
         settings = Settings.from_env(os.environ)

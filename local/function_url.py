@@ -8,6 +8,7 @@ that breaks off has no final chunk, and a streamed answer without a byte of body
 
 import asyncio
 import logging
+import socket
 import uuid
 from typing import final
 
@@ -50,9 +51,9 @@ class FunctionUrl:
         self.sandboxes = Sandboxes(function)
         self._listener = Listener(self._serve)
 
-    async def start(self, port: int = 0, host: str = "127.0.0.1") -> int:
-        """Listen, on a free port for 0; return the port. Raises ``OSError`` when it is taken."""
-        return await self._listener.start(port, host)
+    async def start(self, listening: socket.socket | None = None) -> int:
+        """Listen on a bound socket, or on a free port of loopback; return the port."""
+        return await self._listener.start(listening)
 
     async def stop(self) -> None:
         """Break off what is under way and kill the sandboxes."""

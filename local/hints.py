@@ -4,6 +4,7 @@ import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from aigateway.settings import DEFAULT_STATE_DIR
 
@@ -12,14 +13,24 @@ MODELS = {"anthropic": "claude-sonnet-5", "openai": "gpt-5-mini"}
 
 
 def printed_start(
-    ports: Mapping[str, int], key: str, provider: str, kind: str, *, state_dir: Path
+    ports: Mapping[str, int],
+    key: str,
+    provider: str,
+    kind: str,
+    *,
+    state_dir: Path,
+    shown: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    """Return the text; the commands work as they stand, from the directory of the start."""
+    """Return the text; the commands work as they stand, from the directory of the start.
+
+    ``shown``: variables that the command line needs beside the state directory.
+    """
     gateway = f"http://127.0.0.1:{ports['gateway']}"
     api = f"http://127.0.0.1:{ports['control']}"
     aigw = os.path.relpath(Path(__file__).parents[1] / "bin" / "aigw")
     elsewhere = state_dir.absolute() != DEFAULT_STATE_DIR.absolute()
-    where = f"AIGW_STATE_DIR={shlex.quote(str(state_dir))} " if elsewhere else ""
+    needed = ({"AIGW_STATE_DIR": str(state_dir)} if elsewhere else {}) | dict(shown)
+    where = "".join(f"{name}={shlex.quote(value)} " for name, value in needed.items())
     return "\n".join(
         [
             f"ready gateway={gateway} api={api}",

@@ -9,10 +9,8 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any, final
 
@@ -25,12 +23,12 @@ from aigateway.pool.secrets import open_secrets
 from aigateway.relay.asgi import Aborted
 from aigateway.relay.assembly import build
 from aigateway.settings import Settings
+from local.lifeline import READY, tied
 from local.schedule import Schedule
 from local.scripted.body import ConnectionCut
 
 App = Callable[..., Any]
 STOP_SECONDS = 3
-READY = b"r"
 
 
 @final
@@ -128,22 +126,13 @@ APPS: dict[str, Callable[[Settings], App]] = {
 }
 
 
-def _end_with(lifeline: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while lifeline.recv(1):
-            pass
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
 def main(arguments: list[str]) -> int:
     name, listening, *rest = arguments
     logging.basicConfig(level=logging.INFO, format=f"{name}: %(levelname)s %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
     for library in ("httpx", "pynamodb", "botocore"):
         logging.getLogger(library).setLevel(logging.WARNING)
-    lifeline = socket.socket(fileno=int(rest[0])) if rest else None
-    if lifeline is not None:
-        threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
+    lifeline = tied(rest[0]) if rest else None
     try:
         settings = Settings.from_env(os.environ)
         logging.getLogger().setLevel(settings.log_level)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import re
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -187,13 +188,14 @@ class Listener:
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
-    async def start(self, port: int = 0, host: str = "127.0.0.1") -> int:
-        """Listen, on a free port for 0; return the port. Raises ``OSError`` when it is taken."""
+    async def start(self, listening: socket.socket | None = None) -> int:
+        """Listen on a bound socket, or on a free port of loopback; return the port."""
+        bound = listening or socket.create_server(("127.0.0.1", 0))
+        port: int = bound.getsockname()[1]
         self._server = await asyncio.start_server(
-            self._connected, host, port, limit=HEAD_LIMIT_BYTES
+            self._connected, sock=bound, limit=HEAD_LIMIT_BYTES
         )
-        bound: int = self._server.sockets[0].getsockname()[1]
-        return bound
+        return port
 
     async def finished(self) -> None:
         """Wait until every connection has ended."""

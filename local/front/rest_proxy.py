@@ -8,6 +8,7 @@ import asyncio
 import base64
 import json
 import logging
+import socket
 from collections.abc import Mapping
 from typing import Any, final
 
@@ -44,9 +45,9 @@ class RestProxy:
         self._listener = Listener(self._serve)
         self._calls: set[asyncio.Task[Outcome]] = set()
 
-    async def start(self, port: int = 0, host: str = "127.0.0.1") -> int:
-        """Listen, on a free port for 0; return the port. Raises ``OSError`` when it is taken."""
-        return await self._listener.start(port, host)
+    async def start(self, listening: socket.socket | None = None) -> int:
+        """Listen on a bound socket, or on a free port of loopback; return the port."""
+        return await self._listener.start(listening)
 
     async def stop(self) -> None:
         """Break off what is under way and kill the sandboxes."""

@@ -1,4 +1,4 @@
-"""The product as real processes, and a plain client that sees bytes."""
+"""The product as real processes, in either composition, and a plain client that sees bytes."""
 
 import hashlib
 import http.client
@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "aigw_00112233445566aa_" + "k" * 43
+COMPOSITIONS = ("run", "run-lambda")
+LISTENING = "0A"
 READY = re.compile(r"ready gateway=(http://\S+) api=(http://\S+)")
 
 
@@ -66,30 +68,29 @@ def call(
 
 @final
 class Product:
-    """A running product. ``log`` are the requests that its scripted provider saw."""
+    """A running product. ``log`` are the requests that its scripted provider saw.
 
-    def __init__(self, process: subprocess.Popen[str], state: Path, lines: list[str]) -> None:
+    ``composition``: the command that started it, ``run`` or ``run-lambda``.
+    """
+
+    def __init__(
+        self, process: subprocess.Popen[str], state: Path, lines: list[str], composition: str
+    ) -> None:
         self.process = process
         self.state = state
         self.lines = lines
+        self.composition = composition
         found = next(m for line in lines if (m := READY.match(line)))
         self.gateway, self.api = found.groups()
         self.key = next(line.split()[1] for line in lines if line.startswith("key "))
 
     @property
+    def on_lambda(self) -> bool:
+        return self.composition == "run-lambda"
+
+    @property
     def provider(self) -> str:
-        row = self.ask_provider_url()
-        parts = urlsplit(row)
-        return f"http://{parts.hostname}:{parts.port}"
-
-    def ask_provider_url(self) -> str:
-        import sqlite3  # noqa: PLC0415 - a look from outside
-
-        with sqlite3.connect(self.state / "ledger.db") as ledger:
-            (document,) = ledger.execute(
-                "SELECT document FROM provider WHERE name = 'anthropic'"
-            ).fetchone()
-        return str(json.loads(document)["base_url"])
+        return f"http://127.0.0.1:{listening_port(self.child('provider'))}"
 
     def log(self) -> list[dict[str, Any]]:
         entries: list[dict[str, Any]] = call(f"{self.provider}/_log").document
@@ -116,15 +117,45 @@ class Product:
 
     def child(self, name: str) -> int:
         """Return the process id of the gateway, the control process or the provider."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        for pid in children.split():
-            if name.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
-                return int(pid)
-        raise LookupError(name)
+        return child_of(self.process.pid, name)
+
+    @property
+    def stand_in(self) -> int:
+        """Return the process id of the local AWS stand-in."""
+        shell = child_of(self.process.pid, "/bin/sh")
+        (program,) = (pid for pid in children_of(shell) if b"ministack" in command_of(pid)[1])
+        return program
 
     def end(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(30)
+
+
+def child_of(pid: int, argument: str) -> int:
+    """Return the child process that has the argument."""
+    for child in children_of(pid):
+        if argument.encode() in command_of(child):
+            return child
+    raise LookupError(argument)
+
+
+def command_of(pid: int) -> list[bytes]:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+
+
+def children_of(pid: int) -> list[int]:
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in found.split()]
+
+
+def listening_port(pid: int) -> int:
+    """Return the port that a process listens on, by the kernel's table of sockets."""
+    opened = {str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()}
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        cells = line.split()
+        if cells[3] == LISTENING and f"socket:[{cells[9]}]" in opened:
+            return int(cells[1].partition(":")[2], 16)
+    raise LookupError(pid)
 
 
 def clean_environment(home: Path, extra: Mapping[str, str]) -> dict[str, str]:
@@ -146,10 +177,10 @@ def clean_environment(home: Path, extra: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def running(home: Path, **extra: str) -> Iterator[Product]:
+def running(home: Path, composition: str = "run", **extra: str) -> Iterator[Product]:
     """Start the product and end it; its state stays in ``home``."""
     environment = clean_environment(home, extra)
-    command = [sys.executable, "-m", "cli", "run"]
+    command = [sys.executable, "-m", "cli", composition]
     with subprocess.Popen(
         command,
         cwd=home,
@@ -167,7 +198,7 @@ def running(home: Path, **extra: str) -> Iterator[Product]:
         else:
             raise AssertionError("no ready line: " + " / ".join(lines))
         try:
-            yield Product(process, Path(environment["AIGW_STATE_DIR"]), lines)
+            yield Product(process, Path(environment["AIGW_STATE_DIR"]), lines, composition)
         finally:
             if process.poll() is None:
                 process.terminate()

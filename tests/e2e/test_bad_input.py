@@ -66,6 +66,7 @@ def test_a_truncated_gzip_body_is_relayed_and_said_to_be_unreadable(product: Pro
     assert (refused.status, refused.header("x-ai-gateway-error")) == (400, "unreadable_body")
 
 
+@pytest.mark.parametrize("product", ["run"], indirect=True)
 def test_a_body_over_the_limit_is_refused_before_it_is_sent(product: Product) -> None:
     parts = urlsplit(product.gateway)
     head = (

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.e2e.asks import PATHS, ask
-from tests.e2e.product import Product, running
+from tests.e2e.conftest import needs_stand_in
+from tests.e2e.product import Product, children_of, running
+
+ON_UVICORN = pytest.mark.parametrize("product", ["run"], indirect=True)
+"""A Function URL tells nobody that a client has left."""
 
 DIALECTS = ("messages", "chat", "responses")
 TERMINAL = {"messages": b"message_stop", "chat": b"[DONE]", "responses": b"response.completed"}
@@ -61,10 +65,19 @@ def eventually(look: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the l
     raise AssertionError("it never came")
 
 
-def closed(product: Product) -> dict[str, Any]:
-    return dict(
-        eventually(lambda: [i for i in interceptions(product) if i["outcome"] is not None])[0]
-    )
+def closed(product: Product, known: Collection[str] = ()) -> dict[str, Any]:
+    """Return the one new record, once it is closed."""
+
+    def look() -> list[dict[str, Any]]:
+        found = [i for i in interceptions(product) if i["id"] not in known]
+        return [i for i in found if i["outcome"] is not None]
+
+    (record,) = eventually(look)
+    return dict(record)
+
+
+def ids(product: Product) -> set[str]:
+    return {record["id"] for record in interceptions(product)}
 
 
 @pytest.fixture
@@ -73,30 +86,34 @@ def alone(tmp_path: Path) -> Iterator[Product]:
         yield product
 
 
-def test_a_client_that_leaves_mid_stream_is_recorded_as_disconnected(alone: Product) -> None:
-    with raw_request(alone, "messages", "stall;at=4") as client:
+@ON_UVICORN
+def test_a_client_that_leaves_mid_stream_is_recorded_as_disconnected(product: Product) -> None:
+    known = ids(product)
+    product.reset_log()
+    with raw_request(product, "messages", "stall;at=4") as client:
         hear(client, b"content_block_start")
-    assert closed(alone)["outcome"] == "client_disconnected"
-    eventually(lambda: alone.log()[0]["ended"] == "left")
+    assert closed(product, known)["outcome"] == "client_disconnected"
+    eventually(lambda: product.log()[0]["ended"] == "left")
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_client_that_hangs_up_on_the_terminal_event_has_a_complete_answer(
-    alone: Product, dialect: str
+    product: Product, dialect: str
 ) -> None:
-    with raw_request(alone, dialect, "text=x") as client:
+    known = ids(product)
+    with raw_request(product, dialect, "text=x") as client:
         hear(client, TERMINAL[dialect])
-    assert closed(alone)["outcome"] == "completed"
+    assert closed(product, known)["outcome"] == "completed"
 
 
-def test_a_client_that_leaves_while_its_body_is_coming_leaves_no_record(alone: Product) -> None:
-    with raw_request(alone, "messages", "text=x", announce_more=10):
+def test_a_client_that_leaves_while_its_body_is_coming_leaves_no_record(product: Product) -> None:
+    known = ids(product)
+    product.reset_log()
+    with raw_request(product, "messages", "text=x", announce_more=10):
         pass
-    alone.post(PATHS["messages"], ask("messages", "the next one", stream=False))
-    assert [p["prompt"] for i in interceptions(alone) for p in i["user_prompts"]] == [
-        "the next one"
-    ]
-    assert len(alone.log()) == 1
+    product.post(PATHS["messages"], ask("messages", "the next one", stream=False))
+    assert [p["prompt"] for p in closed(product, known)["user_prompts"]] == ["the next one"]
+    assert len(product.log()) == 1
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -118,29 +135,52 @@ def test_i06_without_a_store_the_provider_never_sees_a_complete_request(
     assert len(interceptions(alone)) == 1
 
 
-def test_the_opening_record_is_there_after_a_kill_of_the_gateway(tmp_path: Path) -> None:
-    with running(tmp_path) as product:
-        with raw_request(product, "messages", "stall;at=4") as client:
-            hear(client, b"content_block_start")
-            os.kill(product.child("gateway"), signal.SIGKILL)
-            assert product.process.wait(30) == 1
-        said = product.process.stdout.read() if product.process.stdout else ""
-        assert "gateway" in said
-    with running(tmp_path) as product:
-        (record,) = interceptions(product)
-        assert record["outcome"] is None
-        assert [p["prompt"] for p in record["user_prompts"]] == ["hello"]
-
-
-def test_records_survive_a_restart_and_every_one_carries_its_expiry(tmp_path: Path) -> None:
-    with running(tmp_path) as product:
+def test_what_was_recorded_is_there_after_a_kill_and_a_restart(
+    tmp_path: Path, composition: str
+) -> None:
+    with running(tmp_path, composition) as product:
         reply = product.post(PATHS["chat"], ask("chat", "keep me", stream=True))
         before = product.record(reply)
-        assert product.end() == 0
-    with running(tmp_path) as product:
+        with raw_request(product, "messages", "stall;at=4") as client:
+            hear(client, b"content_block_start")
+            for pid in gateways(product):
+                os.kill(pid, signal.SIGKILL)
+            if product.on_lambda:
+                assert product.end() == 0
+            else:
+                assert product.process.wait(30) == 1
+                assert "gateway ended by itself" in rest_of(product)
+    with running(tmp_path, composition) as product:
         assert product.record(reply) == before
+        opened, _ = interceptions(product)
+        assert opened["outcome"] is None
+        assert [p["prompt"] for p in opened["user_prompts"]] == ["hello"]
         assert product.query("sessions").document["count"] == 1
-    with sqlite3.connect(tmp_path / "state" / "ledger.db") as ledger:
+
+
+def gateways(product: Product) -> list[int]:
+    """Return the processes that serve requests."""
+    gateway = product.child("gateway")
+    return children_of(gateway) if product.on_lambda else [gateway]
+
+
+def rest_of(product: Product) -> str:
+    return product.process.stdout.read() if product.process.stdout else ""
+
+
+@pytest.mark.parametrize("part", ["gateway", "local AWS stand-in"])
+def test_a_part_that_dies_is_named_and_ends_the_others(tmp_path: Path, part: str) -> None:
+    needs_stand_in()
+    with running(tmp_path, "run-lambda") as product:
+        pid = product.stand_in if part == "local AWS stand-in" else product.child(part)
+        os.kill(pid, signal.SIGKILL)
+        assert product.process.wait(30) == 1
+        assert f"aigw: the {part} ended by itself" in rest_of(product)
+
+
+def test_every_record_carries_its_expiry(alone: Product) -> None:
+    assert alone.post(PATHS["chat"], ask("chat", "keep me", stream=True)).status == 200
+    with sqlite3.connect(alone.state / "ledger.db") as ledger:
         tables = [
             name
             for (name,) in ledger.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
@@ -177,11 +217,11 @@ def test_a_dead_provider_is_a_502_in_the_dialects_shape(tmp_path: Path) -> None:
         assert (record["outcome"], record["error_type"]) == ("failed", "server_error")
 
 
-def test_a_taken_port_is_one_line_that_names_its_variable(tmp_path: Path) -> None:
+def test_a_taken_port_is_one_line_that_names_its_variable(tmp_path: Path, composition: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         with (
             pytest.raises(AssertionError, match="set API_PORT"),
-            running(tmp_path, API_PORT=port),
+            running(tmp_path, composition, API_PORT=port),
         ):
             pass

@@ -3,7 +3,9 @@
 import pytest
 
 from tests.e2e.asks import PATHS, ask
+from tests.e2e.front_client import Client
 from tests.e2e.product import Product, Reply
+from tests.e2e.streams import request
 
 DIALECTS = ("messages", "chat", "responses")
 STATUSES = {
@@ -22,7 +24,8 @@ def _ask(product: Product, dialect: str, wish: str, *, stream: bool = True) -> R
     product.reset_log()
     reply = product.post(PATHS[dialect], ask(dialect, "hello", stream=stream), {"x-fake": wish})
     (seen,) = product.log()
-    assert seen["response_sha256"] == reply.sha256
+    if not (product.on_lambda and seen["response_bytes"] == 0):
+        assert seen["response_sha256"] == reply.sha256
     return reply
 
 
@@ -75,8 +78,9 @@ def test_a_stream_that_ends_early_but_cleanly_is_a_cut_only_in_the_record(
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_an_empty_stream_is_relayed_empty(product: Product, dialect: str) -> None:
+    """Behind a Function URL it is one line feed, since a body without a byte never ends there."""
     reply = _ask(product, dialect, "empty")
-    assert (reply.status, reply.body) == (200, b"")
+    assert (reply.status, reply.body) == (200, b"\n" if product.on_lambda else b"")
     record = product.record(reply)
     assert record["outcome"] == "upstream_cut"
     assert record["usage_missing"] is True
@@ -91,21 +95,20 @@ def test_truncated_json_is_relayed_and_recorded_as_failed(product: Product, dial
     assert record["usage_missing"] is True
 
 
-def test_chunks_reach_the_client_as_they_come(product: Product) -> None:
-    """The provider stalls after three events: the client has them all the same."""
-    import json  # noqa: PLC0415
-    import socket  # noqa: PLC0415
-    from urllib.parse import urlsplit  # noqa: PLC0415
+LAG_SECONDS = 0.15
+"""What a loaded machine may add between a piece's leaving the provider and its arrival."""
 
-    parts = urlsplit(product.gateway)
-    body = json.dumps(ask("messages", "hello", stream=True)).encode()
-    head = (
-        f"POST {PATHS['messages']} HTTP/1.1\r\nHost: x\r\nx-fake: stall;at=3\r\n"
-        f"Authorization: Bearer {product.key}\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    with socket.create_connection((parts.hostname, parts.port), timeout=10) as client:
-        client.sendall(head.encode() + body)
-        heard = b""
-        while heard.count(b"event: ") < 3:
-            heard += client.recv(65_536)
-    assert heard.startswith(b"HTTP/1.1 200")
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_events_arrive_one_by_one_as_the_provider_sends_them(
+    product: Product, dialect: str
+) -> None:
+    product.reset_log()
+    async with Client(int(product.gateway.rpartition(":")[2])) as client:
+        sent = request("drip=25;events=20", dialect)
+        got = await client.ask("POST", PATHS[dialect], *sent)
+    (seen,) = product.log()
+    assert len(got.pieces) == len(seen["sent_at"]) > 20
+    lags = [came - left for (came, _), left in zip(got.pieces, seen["sent_at"], strict=True)]
+    assert max(lags) < LAG_SECONDS
+    assert got.ended_at - got.head_at > 20 * 0.025

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from aigateway.settings import FUNCTION_URL_BYTES, LOCAL_ONLY, SETTINGS, Settings
-from local.__main__ import OURS_ALONE, PORTS
+from local.__main__ import OURS_ALONE
+from local.foreground import PORTS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "configuration.md").read_text()

@@ -120,11 +120,6 @@ async def test_a_rest_api_answers_for_a_function_that_does_not(api: int) -> None
     assert (late.status, late.document) == (504, {"message": "Endpoint request timed out"})
 
 
-async def test_a_taken_port_is_an_error_at_the_start(function: Function, port: int) -> None:
-    with pytest.raises(OSError, match="address already in use"):
-        await FunctionUrl(function).start(port)
-
-
 async def test_stopping_ends_a_request_under_way(function: Function) -> None:
     front = FunctionUrl(function)
     async with Client(await front.start()) as client:

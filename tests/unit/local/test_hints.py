@@ -47,6 +47,23 @@ def test_the_last_one_finds_its_way_from_elsewhere(
     assert (tmp_path / words[1]).resolve() == ROOT / "bin" / "aigw"
 
 
+def test_the_last_one_names_the_variables_that_lead_to_the_store(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    shown = {"AIGW_TABLE": "records", "AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}
+    start = printed_start(
+        PORTS, KEY, "anthropic", "anthropic", state_dir=Path(".aigw"), shown=shown
+    )
+    assert shlex.split(start.splitlines()[10]) == [
+        "AIGW_TABLE=records",
+        "AWS_ENDPOINT_URL=http://127.0.0.1:4566",
+        "bin/aigw",
+        "session",
+        "last",
+    ]
+
+
 @pytest.mark.parametrize(
     ("kind", "path"),
     [

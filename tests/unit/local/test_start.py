@@ -8,7 +8,8 @@ import pytest
 
 from aigateway.errors import SettingsError
 from aigateway.settings import Settings
-from local.__main__ import OURS_ALONE, PORTS, bound_sockets, child_environment, prepare
+from local.__main__ import OURS_ALONE, child_environment, prepare
+from local.foreground import PORTS, bound_sockets
 
 GOOD = "aigw_0123456789abcdef_" + "a" * 43
 FREE = {variable: "0" for variable, _ in PORTS.values()}
