@@ -5,7 +5,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := doors
 .DELETE_ON_ERROR:
 .SILENT: check-lock .venv-run/ready .venv/ready .venv-sam/ready .venv-aws/ready
-.PHONY: doors setup run demo test quick check check-lock check-template fix smoke clients bench lock build
+.PHONY: doors setup run run-lambda demo test quick check check-lock check-template fix smoke clients bench lock build
 
 # Any Python from 3.11 on; asked for only when an environment is made.
 PYTHON = $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -24,13 +24,16 @@ DEV := PYTHONPATH="$(CURDIR)/layers/gateway:$(CURDIR)/layers/runtime:$(CURDIR)" 
 SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/sam
 
 doors:  # this list
-	@sed -n 's/^\([a-z]*\):.*  # \(.*\)$$/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*  # \(.*\)$$/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: .venv-run/ready  # install what `make run` and bin/aigw need, and nothing else
 
 # Ctrl-C ends the gateway with status 0; make, which hears the signal too, then says 130 for itself.
 run: .venv-run/ready  # gateway, API, store and a scripted provider on this machine, in the foreground
 	@exec bin/aigw run
+
+run-lambda: .venv-run/ready .venv-aws/ready  # the same as deployed: functions in sandboxes, a table, on this machine
+	@exec bin/aigw run-lambda
 
 demo: .venv-run/ready  # a scripted coding session through a running `make run`, or one of its own, printed
 	@exec bin/aigw demo
@@ -62,7 +65,7 @@ bench: .venv/ready nginx  # the benchmark with nginx as its measure; writes docs
 	$(DEV) -m bench
 
 AGENTS := tests/clients/node_modules/.package-lock.json
-clients: .venv/ready .venv-run/ready $(AGENTS)  # real coding agents from npm through `make run` (large downloads)
+clients: .venv/ready .venv-run/ready .venv-aws/ready $(AGENTS)  # real coding agents from npm through both compositions (large downloads)
 	$(DEV) -m pytest tests/clients
 
 # The layer's packages and the functions' parameters name one target here, so they cannot disagree.

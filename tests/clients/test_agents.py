@@ -1,4 +1,6 @@
-"""Real coding agents through ``aigw run``: what the API shows against what the provider did.
+"""Real coding agents through the product: what the API shows against what the provider did.
+
+Both compositions serve them: ``aigw run``, and ``aigw run-lambda`` with the gateway in sandboxes.
 
 Each agent finishes a task that needs a tool, in a home and working directory of its own, with a
 cleaned environment. Then every recorded interception of its session is compared with the
@@ -44,7 +46,7 @@ pytestmark = pytest.mark.clients
 @final
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A running ``aigw run`` and its scripted provider, addressed by their base URLs."""
+    """A running product and its scripted provider, addressed by their base URLs."""
 
     gateway: str
     api: str
@@ -177,8 +179,10 @@ def local(port: int) -> str:
     return f"http://127.0.0.1:{port}"
 
 
-@pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+@pytest.fixture(scope="module", params=("run", "run-lambda"))
+def product(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Product]:
     gateway, api, provider = free_ports(3)
     key = f"aigw_{secrets.token_hex(8)}_{secrets.token_urlsafe(32)}"
     environment = {
@@ -191,7 +195,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
         "AIGW_ADMIN_KEY": key,
     }
     running = subprocess.Popen(
-        [ROOT / "bin" / "aigw", "run"],
+        [ROOT / "bin" / "aigw", request.param],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
