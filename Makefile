@@ -58,10 +58,10 @@ fix: .venv/ready  # format, and repair what the linter can repair safely
 	.venv/bin/ruff check --fix-only $(CODE) .ci
 	.venv/bin/ruff format $(CODE) .ci
 
-smoke: .venv/ready nginx  # a short run of the benchmark
+smoke: .venv/ready .venv-aws/ready nginx  # a short run of the benchmark
 	$(DEV) -m bench --smoke
 
-bench: .venv/ready nginx  # the benchmark with nginx as its measure; writes docs/performance.md
+bench: .venv/ready .venv-aws/ready $(UV_FILE) nginx  # the benchmark with nginx as its measure; writes docs/performance.md
 	$(DEV) -m bench
 
 AGENTS := tests/clients/node_modules/.package-lock.json

@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 
 from bench.client import Broken
+from bench.functions import Functions, functions
+from bench.layer import built_layer, source_layer
 from bench.measures import (
     CONCURRENCIES,
     EVENTS,
@@ -73,7 +75,18 @@ def measured(plan: Plan, directory: Path) -> Figures:
                 sent = timed + plan.rounds * plan.requests_a_round
                 _check_records(running, sent)
             started = start(upstream, state, plan)
-    return Figures(waits, worked, loaded, held, started)
+        deployed = _functions(upstream, directory, plan)
+    return Figures(waits, worked, loaded, held, started, deployed)
+
+
+def _functions(upstream: Peer, directory: Path, plan: Plan) -> Functions:
+    """The short run takes the layers as they lie in the source: building them is another test."""
+    layer = built_layer(directory / "layers") if plan is FULL else source_layer()
+    state = directory / "function"
+    with gateway(upstream, state) as running:
+        found = functions(layer, upstream, running, state, starts=plan.starts, rounds=plan.timed)
+        _check_records(running, 2 * plan.timed)
+    return found
 
 
 def _memory(upstream: Peer, state: Path, plan: Plan) -> Memory:

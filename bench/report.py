@@ -7,6 +7,8 @@ from os import cpu_count
 from pathlib import Path
 from typing import final
 
+from bench import function_report
+from bench.functions import Functions
 from bench.measures import EVENTS, MANY_EVENTS, OPEN_STREAMS, Latency, Memory, Pair, Start
 
 FIRST_BYTE_LIMIT_MS = 3.0
@@ -29,6 +31,13 @@ meanwhile: that is what nginx does not do, and the two writes of a record are me
 themselves beside it.
 """
 
+MODULES = """\
+A cold start is one sandbox from its process to its first `next`, from the layers as they are
+built, bytecode included, on this machine's Python and processor. Behind the local Function URL and
+under uvicorn the same app writes into the same embedded store. These are the modules that the
+function's import loads beyond the interpreter's own:
+"""
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,7 @@ class Figures:
     throughput: Mapping[int, Pair]
     memory: Memory
     start: Start
+    functions: Functions
 
     @property
     def cpu_of_an_event(self) -> Pair:
@@ -72,6 +82,7 @@ def lines(figures: Figures) -> list[str]:
         *_memory_lines(figures.memory),
         f"start: {start.run_seconds:.2f} s to the ready line",
         f"imports: {start.gateway_import:.3f} s of CPU, {ratio:.1f} times those of asyncio",
+        *function_report.lines(figures.functions),
     ]
 
 
@@ -122,11 +133,13 @@ def document(figures: Figures) -> str:
         "Work": _work_rows(figures),
         "Memory": _memory_rows(figures.memory),
         "Start": _start_rows(figures.start),
+        "As a function": function_report.rows(figures.functions),
     }
     parts = [INTRODUCTION, f"Last run: {machine()}.\n"]
     for title, rows in tables.items():
         cells = "\n".join(f"| {what} | {ratio:.2f} | {aim} |" for what, ratio, aim in rows)
         parts.append(f"## {title}\n\n| ratio | value | aim |\n|---|---|---|\n{cells}\n")
+    parts.append(f"{MODULES}\n{function_report.modules_table(figures.functions)}\n")
     return "\n".join(parts)
 
 

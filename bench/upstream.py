@@ -24,6 +24,11 @@ def writes(events: int) -> tuple[bytes, ...]:
     return tuple(chunks)
 
 
+def length_in(head: bytes) -> int:
+    """Return how long the body behind a request's head is."""
+    return _number(LENGTH, head)
+
+
 def _number(pattern: re.Pattern[bytes], head: bytes) -> int:
     found = pattern.search(head)
     return int(found.group(1)) if found else 0
