@@ -18,7 +18,7 @@ def lines(found: Functions) -> list[str]:
     )
     warm = (
         f"sandbox over {store}: {each.own_ms:.2f} ms until the request to the provider leaves, "
-        f"{each.resident_mib:.1f} MiB"
+        f"{each.first_ms:.0f} ms in the first one, {each.resident_mib:.1f} MiB"
         for store, each in found.warm.items()
     )
     counted = (

@@ -80,6 +80,7 @@ def stores(directory: Path) -> Iterator[tuple[str, dict[str, str]]]:
             | {
                 **stand_in.environment,
                 "AIGW_TABLE": "records",
+                "AIGW_SECRETS_PREFIX": "bench/providers/",
                 "AIGW_STATE_DIR": str(directory / "table"),
             },
         )

@@ -16,7 +16,16 @@ from local.aws import LocalAws
 from local.deployed import stock_client
 from local.foreground import Environment, bound_sockets, followed
 
-TABLE = "aigw-records"
+OWN = {
+    "AIGW_TABLE": "aigw-records",
+    "AIGW_PAYLOAD_BUCKET": "aigw-payloads",
+    "AIGW_SECRETS_PREFIX": "aigw/providers/",
+}
+"""What the template gives its functions, with names as a stack would make them."""
+
+SHOWN = ("AIGW_TABLE", "AIGW_PAYLOAD_BUCKET")
+"""What the command line needs of it."""
+
 ACCOUNT_VARIABLES = "AWS_"
 
 
@@ -32,13 +41,12 @@ def _compose(environment: Environment, stopping: socket.socket) -> int:
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with LocalAws(state / "aws") as stand_in:
         account = {"AWS_REGION": "us-east-1", **stand_in.environment}
-        own = {"AIGW_TABLE": TABLE}
-        environment = without_account(environment) | account | own
+        environment = without_account(environment) | account | OWN
         _take_account(account)
         parts = Parts(
             module="local.lambda_host",
             beneath=[followed("local AWS stand-in", stand_in.process)],
-            shown=stand_in.environment | own,
+            shown=stand_in.environment | {name: OWN[name] for name in SHOWN},
         )
         return serve(environment, sockets, stopping, parts)
 
