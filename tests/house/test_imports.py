@@ -36,7 +36,8 @@ import asyncio
 between = time.perf_counter()
 runpy.run_path(sys.argv[1], run_name="app")
 end = time.perf_counter()
-print(json.dumps({"asyncio": between - start, "app": end - between, "modules": [*{*sys.modules} - before]}))
+modules = [*{*sys.modules} - before]
+print(json.dumps({"asyncio": between - start, "app": end - between, "modules": modules}))
 """
 SQLITE_BUDGET = {"aigateway": 88, "streaming_runtime": 6, "httptools": 7, "Python": 140}
 """Modules beyond the interpreter's own that a cold start may load, by package. Python's differ a
