@@ -184,6 +184,6 @@ def imported(layer: Layer, environment: Environment) -> Counter[str]:
         check=True,
     )
     own = {name.removeprefix("_") for name in sys.stdlib_module_names}
-    found = (name for name in json.loads(done.stdout) if not name.startswith("cython_"))
+    found = (name for name in json.loads(done.stdout) if "cython_" not in name)
     packages = (name.partition(".")[0].removeprefix("_") for name in found)
     return Counter("Python" if each in own else each for each in packages)

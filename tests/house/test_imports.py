@@ -83,7 +83,7 @@ def libraries(modules: list[str]) -> set[str]:
 
 def packages(modules: list[str]) -> Counter[str]:
     """Count modules by package, Python's own together; Cython's markers are none."""
-    files = (name for name in modules if not name.startswith("cython_"))
+    files = (name for name in modules if "cython_" not in name)
     names = (name.partition(".")[0].removeprefix("_") for name in files)
     own = {name.removeprefix("_") for name in sys.stdlib_module_names}
     return Counter("Python" if name in own else name for name in names)
