@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, final
 
 MOST_ENTRIES = 2_000
-MOST_MOMENTS = 1_000
+MOST_MOMENTS = 200
 MOST_BODY_BYTES = 64 * 1024 * 1024
 """Older entries go first where either bound is passed."""
 
@@ -21,8 +21,8 @@ class Entry:
     ``complete`` turns true with the last byte of the body; a request that was held back or given
     up stays false, ``body_bytes`` says how much of it came. ``ended`` is None while the answer is
     under way, then ``clean``, ``cut`` (by the script) or ``left`` (by the client).
-    ``response_sha256`` is over the bytes sent, as encoded; ``sent_at`` says when each piece of
-    them left, in Unix seconds, of the first thousand.
+    ``response_sha256`` is over the bytes sent, as encoded; ``sent_at`` says of the first 200
+    pieces when each left, in Unix seconds, and how many bytes had left with it.
     """
 
     method: str
@@ -35,14 +35,14 @@ class Entry:
     ended: str | None = None
     response_bytes: int = 0
     sent: Any = field(default_factory=hashlib.sha256)
-    sent_at: list[float] = field(default_factory=list)
+    sent_at: list[tuple[float, int]] = field(default_factory=list)
     answered: dict[str, Any] = field(default_factory=dict)
 
     def note_sent(self, chunk: bytes) -> None:
         self.response_bytes += len(chunk)
         self.sent.update(chunk)
         if len(self.sent_at) < MOST_MOMENTS:
-            self.sent_at.append(time.time())
+            self.sent_at.append((time.time(), self.response_bytes))
 
     def document(self) -> dict[str, Any]:
         return {

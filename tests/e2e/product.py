@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -83,14 +83,11 @@ class Product:
         found = next(m for line in lines if (m := READY.match(line)))
         self.gateway, self.api = found.groups()
         self.key = next(line.split()[1] for line in lines if line.startswith("key "))
+        self.provider = f"http://127.0.0.1:{listening_port(self.child('provider'))}"
 
     @property
     def on_lambda(self) -> bool:
         return self.composition == "run-lambda"
-
-    @property
-    def provider(self) -> str:
-        return f"http://127.0.0.1:{listening_port(self.child('provider'))}"
 
     def log(self) -> list[dict[str, Any]]:
         entries: list[dict[str, Any]] = call(f"{self.provider}/_log").document
@@ -150,7 +147,10 @@ def children_of(pid: int) -> list[int]:
 
 def listening_port(pid: int) -> int:
     """Return the port that a process listens on, by the kernel's table of sockets."""
-    opened = {str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()}
+    opened: set[str] = set()
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            opened.add(str(path.readlink()))
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         cells = line.split()
         if cells[3] == LISTENING and f"socket:[{cells[9]}]" in opened:
