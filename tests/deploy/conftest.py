@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 SAM_PYTHON = ROOT / ".venv-sam" / "bin" / "python"
 
 TRANSFORM = """
-import json, sys
+import json
 from samcli.yamlhelper import yaml_parse
 from samtranslator.translator.transform import transform
 
@@ -33,6 +33,8 @@ print(json.dumps({"written": written, "deployed": deployed}))
 """
 
 Template = Mapping[str, Any]
+ResourcesWith = Callable[..., Template]
+DROPPED = {"Ref": "AWS::NoValue"}
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +72,50 @@ def written(both: Mapping[str, Template]) -> Template:
 
 
 @pytest.fixture(scope="session")
-def resources(both: Mapping[str, Template]) -> Template:
-    """Return the resources that CloudFormation would get, by their logical ids."""
-    found: Template = both["deployed"]["Resources"]
-    return found
+def resources_with(both: Mapping[str, Template]) -> ResourcesWith:
+    """Return a function: parameters by name to the resources that CloudFormation would make."""
+
+    def resources(**parameters: str) -> Template:
+        template = both["deployed"]
+        values = {name: each["Default"] for name, each in template["Parameters"].items()}
+        assert parameters.keys() <= values.keys()
+        values |= parameters
+        conditions = {
+            name: is_true(condition, values) for name, condition in template["Conditions"].items()
+        }
+        return {
+            name: chosen(resource, conditions)
+            for name, resource in template["Resources"].items()
+            if conditions.get(resource.get("Condition"), True)
+        }
+
+    return resources
+
+
+@pytest.fixture(scope="session")
+def resources(resources_with: ResourcesWith) -> Template:
+    """Return the resources of a deployment with the default parameters, by their logical ids."""
+    return resources_with()
+
+
+def is_true(condition: Template, values: Mapping[str, Any]) -> bool:
+    [(function, arguments)] = condition.items()
+    if function == "Fn::Not":
+        return not is_true(arguments[0], values)
+    assert function == "Fn::Equals"
+    left, right = (values[each["Ref"]] if isinstance(each, dict) else each for each in arguments)
+    return str(left) == str(right)
+
+
+def chosen(value: Any, conditions: Mapping[str, bool]) -> Any:  # noqa: ANN401 - any JSON
+    """Replace each Fn::If by the branch that counts, and drop what has no value."""
+    if isinstance(value, list):
+        branches = [chosen(each, conditions) for each in value]
+        return [each for each in branches if each != DROPPED]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {"Fn::If"}:
+        name, yes, no = value["Fn::If"]
+        return chosen(yes if conditions[name] else no, conditions)
+    members = {name: chosen(each, conditions) for name, each in value.items()}
+    return {name: each for name, each in members.items() if each != DROPPED}
