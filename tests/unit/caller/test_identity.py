@@ -78,6 +78,14 @@ def test_of_two_own_credentials_the_provider_gets_the_one_that_it_reads() -> Non
     assert only.for_dialect(anthropic=True).own == OWN_TOKEN
 
 
+def test_a_signature_for_aws_is_nobodys_provider_key() -> None:
+    signature = ("Authorization", "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261125/us-east-1")
+    shown = presented(headers([signature, ("X-Api-Key", OURS)]))
+    assert (shown.secret, shown.own, shown.spare) == (OURS, None, None)
+    own = presented(headers([signature, ("X-AI-Gateway-Token", OURS), KEY]))
+    assert (own.secret, own.own, own.spare) == (OURS, OWN_KEY, None)
+
+
 @pytest.mark.parametrize(
     "pairs",
     [

@@ -13,6 +13,10 @@ from aigateway.wire.messages import Headers, text
 GATEWAY_HEADERS = (b"x-ai-gateway-token", b"x-coder-ai-governance-token")
 """Either of them, filled, says: the other credential headers are the caller's own."""
 
+AWS_SIGNATURE = "AWS4-HMAC-SHA256 "
+"""How a header begins that signs the request for AWS (Signature Version 4): a Function URL that
+asks for it has checked it, and no provider may see it."""
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,8 @@ def presented(headers: Headers) -> Presented:
     unknown key. A header with a gateway key in it is never the caller's own credential.
     """
     authorization, api_key = text(headers, b"authorization"), text(headers, b"x-api-key")
+    if authorization and authorization.startswith(AWS_SIGNATURE):
+        authorization = None
     own = [
         (name, shown.encode("latin-1"))
         for name, shown in ((b"x-api-key", api_key), (b"authorization", authorization))
