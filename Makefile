@@ -5,7 +5,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := doors
 .DELETE_ON_ERROR:
 .SILENT: check-lock .venv-run/ready .venv/ready .venv-sam/ready .venv-aws/ready
-.PHONY: doors setup run run-lambda demo test quick check check-lock check-template fix smoke clients bench lock build
+.PHONY: doors setup run run-lambda demo test quick check check-lock check-template fix smoke clients bench lock build deploy
 
 # Any Python from 3.11 on; asked for only when an environment is made.
 PYTHON = $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -38,8 +38,8 @@ run-lambda: .venv-run/ready .venv-aws/ready  # the same as deployed: functions i
 demo: .venv-run/ready  # a scripted coding session through a running `make run`, or one of its own, printed
 	@exec bin/aigw demo
 
-test: .venv/ready .venv-run/ready .venv-sam/ready .venv-aws/ready  # every test but the real clients'
-	$(DEV) -m pytest -n auto --dist loadfile --ignore tests/clients
+test: .venv/ready .venv-run/ready .venv-sam/ready .venv-aws/ready  # every test but the real clients' and a deployment's
+	$(DEV) -m pytest -n auto --dist loadfile --ignore tests/clients -m 'not deployed'
 
 quick: .venv/ready  # unit, golden and house tests
 	$(DEV) -m pytest $(wildcard tests/unit tests/golden tests/house)
@@ -58,7 +58,8 @@ fix: .venv/ready  # format, and repair what the linter can repair safely
 	.venv/bin/ruff check --fix-only $(CODE) .ci
 	.venv/bin/ruff format $(CODE) .ci
 
-smoke: .venv/ready .venv-aws/ready nginx  # a short run of the benchmark
+smoke: .venv/ready .venv-run/ready .venv-sam/ready .venv-aws/ready nginx  # deploy into a local stand-in of AWS, use it, update it; a short benchmark
+	$(DEV) -m pytest -m deployed tests/deploy
 	$(DEV) -m bench --smoke
 
 bench: .venv/ready .venv-aws/ready $(UV_FILE) nginx  # the benchmark with nginx as its measure; writes docs/performance.md
@@ -76,6 +77,10 @@ build: .venv-sam/ready $(UV_FILE)  # functions and layers as deployed, in .aws-s
 	LAYER_CACHE="$(CURDIR)/.uv/layers" LAYER_PYTHON=$(RUNTIME:python%=%) \
 		LAYER_PLATFORM=$(if $(filter arm64,$(ARCHITECTURE)),aarch64,x86_64)-manylinux2014 \
 		$(SAM) build --build-dir $(BUILD) --parameter-overrides Runtime=$(RUNTIME) Architecture=$(ARCHITECTURE)
+
+deploy: build .venv-run/ready  # build, `sam deploy --guided`, and the settings of clients; needs an AWS account
+	SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam deploy --guided --template-file $(BUILD)/template.yaml --config-file "$(CURDIR)/samconfig.toml"
+	@PYTHONPATH=layers/gateway .venv-run/bin/python -m local.client_settings
 
 lock: $(UV_FILE)  # requirements/ from pyproject.toml; `make lock UPGRADE=--upgrade` takes newer versions
 	@$(call lock_into,requirements,$(UPGRADE))

@@ -23,7 +23,9 @@ PROCESSORS = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64"
 def host_target() -> tuple[str, str]:
     """Return runtime and architecture of functions that can run on this machine."""
     asked = "import sys; print(f'python{sys.version_info[0]}.{sys.version_info[1]}')"
-    done = subprocess.run([FUNCTIONS_PYTHON, "-c", asked], capture_output=True, text=True)
+    done = subprocess.run(
+        [FUNCTIONS_PYTHON, "-c", asked], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip(), PROCESSORS[platform.machine().lower()]
 
@@ -40,7 +42,8 @@ class Stack:
         self._runtime, self._architecture = host_target()
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
-        return boto3.client(
+        session: Any = boto3.session.Session()
+        return session.client(
             service,
             endpoint_url=self.aws.endpoint,
             region_name="us-east-1",

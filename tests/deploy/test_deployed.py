@@ -12,7 +12,6 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -119,14 +118,11 @@ def recorded(stack: Stack, key: str, answer: dict[str, Any]) -> Any:  # noqa: AN
     return query(stack, key, f"interceptions/{answer['headers']['x-ai-gateway-interception-id']}")
 
 
-
 def test_the_schedule_makes_the_first_key_and_seeds_the_providers(
     stack: Stack, first_key: str
 ) -> None:
     assert KEY_FORM.fullmatch(first_key)
-    names = [
-        each["Name"] for each in stack.client("secretsmanager").list_secrets()["SecretList"]
-    ]
+    names = [each["Name"] for each in stack.client("secretsmanager").list_secrets()["SecretList"]]
     [stored] = [name for name in names if name.startswith(f"{NAME}/providers/anthropic/")]
     assert secret(stack, stored) == PROVIDER_KEY
 
@@ -164,9 +160,7 @@ def test_the_bucket_refuses_plain_connections_and_then_keeps_a_large_prompt(
     assert all(each["Key"].startswith("p/") for each in objects)
 
 
-def test_the_reload_function_bounds_the_life_of_large_texts(
-    stack: Stack, first_key: str
-) -> None:
+def test_the_reload_function_bounds_the_life_of_large_texts(stack: Stack, first_key: str) -> None:
     s3, bucket = stack.client("s3"), stack.outputs["PayloadBucketName"]
     policy = s3.get_bucket_policy(Bucket=bucket)["Policy"]
     s3.delete_bucket_policy(Bucket=bucket)
