@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from local.aws import LocalAws, installed
 from tests.deploy.stack import NAME, ROOT, SAM, Stack
@@ -77,10 +76,9 @@ def first_key(stack: Stack) -> str:
     """The key that a tick of the schedule has made; nobody but the schedule started it."""
     deadline = time.monotonic() + TICK_SECONDS
     while time.monotonic() < deadline:
-        try:
-            return secret(stack, f"{NAME}/admin-key")
-        except ClientError:
-            time.sleep(0.5)
+        if key := secret(stack, f"{NAME}/admin-key"):
+            return key
+        time.sleep(0.5)
     pytest.fail("no tick of the schedule made the first key")
 
 
