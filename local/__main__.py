@@ -11,15 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import final
 
-from aigateway.caller.keys import key_id_of
 from aigateway.clock import SystemClock
-from aigateway.errors import SettingsError
 from aigateway.ledger import open_store
 from aigateway.pool.secrets import open_secrets
 from aigateway.reload.tick import reload_pool
 from aigateway.settings import Settings
 from local import foreground
-from local.first_start import first_key, put_providers, wanted_providers
+from local.first_start import first_key, put_providers, wanted_key, wanted_providers
 from local.foreground import Child, Environment, await_ready, bound_sockets, start, stop, watch
 from local.hints import printed_start
 
@@ -58,11 +56,7 @@ async def prepare(
 
     Returns the key, and name and type of the provider for the first message.
     """
-    wanted = environment.get("AIGW_ADMIN_KEY", "").strip() or None
-    if wanted is not None and key_id_of(wanted) is None:
-        raise SettingsError(
-            ["AIGW_ADMIN_KEY: expected the form aigw_<16 hex digits>_<43 letters, digits, - or _>"]
-        )
+    wanted = wanted_key(environment)
     documents = wanted_providers(environment, provider_port)
     clock, store = SystemClock(), open_store(settings)
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)

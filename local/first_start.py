@@ -21,6 +21,16 @@ REAL_SERVICES = {
 }
 
 
+def wanted_key(environment: Mapping[str, str]) -> str | None:
+    """Return the first admin's key that the environment names. Raises ``SettingsError``."""
+    wanted = environment.get("AIGW_ADMIN_KEY", "").strip() or None
+    if wanted is not None and key_id_of(wanted) is None:
+        raise SettingsError(
+            ["AIGW_ADMIN_KEY: expected the form aigw_<16 hex digits>_<43 letters, digits, - or _>"]
+        )
+    return wanted
+
+
 async def first_key(directory: Directory, state: Path, wanted: str | None, clock: Clock) -> str:
     """Return the admin's key: ``wanted``, else the one kept in the state directory, else a new one.
 

@@ -1,8 +1,9 @@
-"""The door of uvicorn: one of the product's processes, on a socket that is already bound.
+"""The door of uvicorn: one of the product's processes.
 
-``python -m local.serve gateway|control|provider SOCKET [LIFELINE]``: the numbers of inherited
-descriptors. Over the lifeline the process says that it is ready; when its other end goes away,
-the process ends itself, so nothing is left behind by a parent that was killed.
+``python -m local.serve gateway|control`` binds ``AIGW_HTTP_ADDRESS``: all that a container runs.
+``python -m local.serve gateway|control|provider SOCKET [LIFELINE]`` takes a bound socket: the
+numbers of inherited descriptors. Over the lifeline the process says that it is ready; when its
+other end goes away, the process ends itself, so nothing is left by a parent that was killed.
 """
 
 import asyncio
@@ -127,20 +128,34 @@ APPS: dict[str, Callable[[Settings], App]] = {
 
 
 def main(arguments: list[str]) -> int:
-    name, listening, *rest = arguments
+    name, *inherited = arguments
     logging.basicConfig(level=logging.INFO, format=f"{name}: %(levelname)s %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
     for library in ("httpx", "pynamodb", "botocore"):
         logging.getLogger(library).setLevel(logging.WARNING)
-    lifeline = tied(rest[0]) if rest else None
+    lifeline = tied(inherited[1]) if inherited[1:] else None
     try:
         settings = Settings.from_env(os.environ)
         logging.getLogger().setLevel(settings.log_level)
+        if inherited:
+            listening = socket.socket(fileno=int(inherited[0]))
+        else:
+            listening = _own_socket(name, settings)
         app = APPS[name](settings)
     except GatewayError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
-    return serve(app, socket.socket(fileno=int(listening)), lifeline)
+    return serve(app, listening, lifeline)
+
+
+def _own_socket(name: str, settings: Settings) -> socket.socket:
+    """Bind as a container does; the one control process prepares what both need."""
+    from local.container import listening_at, prepare  # noqa: PLC0415 - only then
+
+    listening = listening_at(name, settings)
+    if name == "control":
+        asyncio.run(prepare(settings, os.environ))
+    return listening
 
 
 if __name__ == "__main__":

@@ -32,6 +32,8 @@ FUNCTION_URL_BYTES = 11 * MEBIBYTE // 2
 
 DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h|d|w)?")
 RETENTION = re.compile(r"([0-9]{1,9})(h|d|w)?")
+ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+))(?::([0-9]{1,5}))?")
+HIGHEST_PORT = 65_535
 NUMBER = re.compile(r"[0-9]{1,10}")
 SECRETS_PREFIX = re.compile(r"[A-Za-z0-9/_+=.@-]{1,200}/")
 """What Secrets Manager allows in names (API reference of CreateSecret, read 2026-07)."""
@@ -98,6 +100,14 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
+def _address(text: str) -> tuple[str, int | None]:
+    found = ADDRESS.fullmatch(text.strip())
+    port = int(found[3]) if found and found[3] else None
+    if found is None or (port is not None and port > HIGHEST_PORT):
+        raise ValueError("an address such as 0.0.0.0, 0.0.0.0:4180 or [::]:4180")
+    return found[1] or found[2], port
+
+
 def _level(text: str) -> str:
     if text.strip().upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ValueError("DEBUG, INFO, WARNING or ERROR")
@@ -139,6 +149,7 @@ class Settings:
     allow_background: bool = _setting("ALLOW_BACKGROUND", _switch, default=False)
     own_sessions_visible: bool = _setting("OWN_SESSIONS_VISIBLE", _switch, default=True)
     allowed_private_cidrs: tuple[Network, ...] = _setting("ALLOWED_PRIVATE_CIDRS", _networks, ())
+    http_address: tuple[str, int | None] = _setting("HTTP_ADDRESS", _address, ("127.0.0.1", None))
     log_level: str = _setting("LOG_LEVEL", _level, "INFO")
     unknown: tuple[str, ...] = ()
 

@@ -1,0 +1,55 @@
+"""A process of the product that nobody started for it: its address, and what it begins with."""
+
+import socket
+from collections.abc import Mapping
+
+from aigateway.clock import SystemClock
+from aigateway.errors import SettingsError
+from aigateway.ledger import open_store
+from aigateway.pool.secrets import open_secrets
+from aigateway.settings import Settings
+from local.first_start import first_key, put_providers, wanted_key, wanted_providers
+
+PORTS = {"gateway": 4180, "control": 4181, "provider": 4182}
+WAITING = 2048
+
+
+def listening_at(name: str, settings: Settings) -> socket.socket:
+    """Bind the address of the settings. Raises ``SettingsError``."""
+    host, port = settings.http_address
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, PORTS[name] if port is None else port))
+        listening.listen(WAITING)
+    except OSError as fault:
+        listening.close()
+        raise SettingsError(
+            [f"AIGW_HTTP_ADDRESS: the address cannot be used ({fault.strerror})"]
+        ) from None
+    return listening
+
+
+async def prepare(settings: Settings, environment: Mapping[str, str]) -> None:
+    """Make the first key and the providers that the environment names.
+
+    Where a secret takes the first key the schedule makes it. Raises ``SettingsError``,
+    ``LedgerFault``.
+    """
+    wanted = wanted_key(environment)
+    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    store, clock = open_store(settings), SystemClock()
+    await store.start()
+    try:
+        if settings.admin_key_secret is None:
+            await first_key(store, settings.state_dir, wanted, clock)
+        if environment.get("AIGW_PROVIDERS_JSON", "").strip():
+            await put_providers(
+                store,
+                open_secrets(settings),
+                wanted_providers(environment, provider_port=0),
+                settings.allowed_private_cidrs,
+            )
+    finally:
+        await store.stop()
