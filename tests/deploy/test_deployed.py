@@ -85,7 +85,7 @@ def first_key(stack: Stack) -> str:
 @pytest.fixture(scope="module")
 def member_key(stack: Stack, first_key: str) -> str:
     stack.aigw("users", "create", "alice")
-    return str(stack.aigw("keys", "create", "--user", "alice")["key"])
+    return str(stack.aigw("keys", "create", "--user", "alice")["secret"])
 
 
 def secret(stack: Stack, name: str) -> str:
