@@ -342,13 +342,23 @@ async def test_a_provider_that_takes_no_body_is_a_timeout(upstream: Http1Upstrea
 async def test_the_time_to_the_first_byte_begins_with_the_last_byte_sent(
     upstream: Http1Upstream,
 ) -> None:
-    async with peer(answering(OK)) as provider:
+    begun = asyncio.Event()
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader, len(BODY) - 1)
+        begun.set()
+        await reader.read()
+
+    async with peer(script) as provider:
         released = asyncio.get_running_loop().create_future()
-        request = replace(a_request(provider, released=released), first_byte_seconds=0.2)
+        request = replace(a_request(provider, released=released), first_byte_seconds=0.05)
         sending = asyncio.create_task(upstream.send(request))
-        await asyncio.wait({sending}, timeout=0.3)
+        await begun.wait()
+        await asyncio.wait({sending}, timeout=0.1)
+        assert not sending.done()
         released.set_result(None)
-        assert await body_of(await sending) == b"hi"
+        with pytest.raises(UpstreamTimeout):
+            await sending
 
 
 async def test_i12_a_provider_has_to_wait_for_a_slow_reader(upstream: Http1Upstream) -> None:
