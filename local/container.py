@@ -9,19 +9,20 @@ from aigateway.ledger import open_store
 from aigateway.pool.secrets import open_secrets
 from aigateway.settings import Settings
 from local.first_start import first_key, put_providers, wanted_key, wanted_providers
+from local.foreground import PORTS
 
-PORTS = {"gateway": 4180, "control": 4181, "provider": 4182}
 WAITING = 2048
 
 
 def listening_at(name: str, settings: Settings) -> socket.socket:
     """Bind the address of the settings. Raises ``SettingsError``."""
     host, port = settings.http_address
+    _, usual = PORTS[name]
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((host, PORTS[name] if port is None else port))
+        listening.bind((host, usual if port is None else port))
         listening.listen(WAITING)
     except OSError as fault:
         listening.close()
