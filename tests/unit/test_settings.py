@@ -183,3 +183,23 @@ def test_the_names_of_provider_keys_begin_with_a_path_or_there_are_none() -> Non
 def test_any_other_beginning_is_refused(text: str) -> None:
     (problem,) = problems_of({"AIGW_SECRETS_PREFIX": text})
     assert problem.startswith("AIGW_SECRETS_PREFIX: expected ")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("10.0.0.1", ("10.0.0.1", None)),
+        ("127.0.0.1:8080", ("127.0.0.1", 8080)),
+        ("[::1]:8080", ("::1", 8080)),
+        ("[::]", ("::", None)),
+        ("localhost:0", ("localhost", 0)),
+    ],
+)
+def test_an_address_may_have_a_port(text: str, expected: tuple[str, int | None]) -> None:
+    assert Settings.from_env({"AIGW_HTTP_ADDRESS": text}).http_address == expected
+
+
+@pytest.mark.parametrize("text", ["", ":8080", "::1:8080", "127.0.0.1:65536", "http://127.0.0.1"])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    [problem] = problems_of({"AIGW_HTTP_ADDRESS": text})
+    assert problem.startswith("AIGW_HTTP_ADDRESS: expected an address")
