@@ -133,7 +133,7 @@ def test_a_request_is_relayed_recorded_and_found_by_the_api(
     assert "message_stop" in answer["body"]
     interception = recorded(stack, member_key, answer)
     assert "What is in this folder?" in json.dumps(interception)
-    sessions = query(stack, first_key, "sessions?initiator=alice")
+    sessions = query(stack, first_key, "sessions?initiator=alice&include=auxiliary")
     assert sessions["count"] >= 1
 
 
