@@ -1,18 +1,11 @@
 """AWS for the contract tests: the local AWS stand-in as a process, and moto, tamed.
 
-The stand-in is `ministack` from the virtual environment `.venv-aws`, or from the PATH. It is
-started once per test session, with an environment of its own, and keeps nothing.
+The stand-in is started once per test session and keeps nothing.
 """
 
 import os
-import shutil
-import socket
-import subprocess
 import threading
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, final
 from uuid import uuid4
 
@@ -24,9 +17,8 @@ from aigateway.ledger.dynamodb.bucket import create_bucket
 from aigateway.ledger.dynamodb.connection import Answering, connect
 from aigateway.ledger.dynamodb.table import create_table
 from aigateway.pool.vault import SecretsManager
+from local.aws import LocalAws, installed
 
-ROOT = Path(__file__).parents[2]
-START_SECONDS, STOP_SECONDS = 60.0, 20.0
 ACCOUNT = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -185,42 +177,10 @@ def dynamodb_ministack_bucket(stand_in_connection: Answering, stand_in_s3: Any) 
 @pytest.fixture(scope="session")
 def stand_in() -> Iterator[str]:
     """The address of a running stand-in. Without the program tests are skipped, but not in CI."""
-    program = shutil.which("ministack", path=f"{ROOT}/.venv-aws/bin:{os.environ['PATH']}")
-    if program is None:
+    if installed() is None:
         reason = "the local AWS stand-in is not installed (make .venv-aws/ready)"
         if os.environ.get("CI") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {
-        "PATH": os.environ["PATH"],
-        "GATEWAY_PORT": str(port),
-        "BIND_HOST": "127.0.0.1",
-        "MINISTACK_HOST": "127.0.0.1",
-        "SERVICES": "dynamodb,s3,secretsmanager",
-        "LOG_LEVEL": "WARNING",
-    }
-    with subprocess.Popen(
-        [program], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            _wait_until_ready(process, f"http://127.0.0.1:{port}/_ministack/health")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(STOP_SECONDS)
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], address: str) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the local AWS stand-in ended at its start"
-        try:
-            with urllib.request.urlopen(address, timeout=1) as answer:  # noqa: S310 - loopback
-                if answer.status == 200:
-                    return
-        except OSError:
-            time.sleep(0.05)
-    pytest.fail("the local AWS stand-in did not start")
+    with LocalAws() as aws:
+        yield aws.endpoint
