@@ -137,6 +137,21 @@ def test_a_request_is_relayed_recorded_and_found_by_the_api(
     assert sessions["count"] >= 1
 
 
+def test_what_is_printed_for_clients_are_the_addresses_of_the_stack(stack: Stack) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "local.client_settings"],
+        cwd=ROOT,
+        env=stack.environment() | {"PYTHONPATH": f"{ROOT}/layers/gateway:{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert f"export ANTHROPIC_BASE_URL={stack.outputs['AnthropicBaseUrl']}" in lines
+    assert f"export AIGW_TABLE={stack.outputs['TableName']}" in lines
+
+
 def test_the_bucket_refuses_plain_connections_and_then_keeps_a_large_prompt(
     stack: Stack, member_key: str
 ) -> None:
