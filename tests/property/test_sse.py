@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aigateway.wire.frames import Frame
-from aigateway.wire.sse import SseFramer
+from aigateway.wire.sse import RawEvents, SseFramer
 
 
 def oracle(stream: bytes) -> list[Frame]:
@@ -48,3 +48,24 @@ def test_any_stream_at_any_cuts_is_framed_as_the_specification_says(
     framer = SseFramer()
     frames = [frame for start, end in pairwise(edges) for frame in framer.feed(stream[start:end])]
     assert [*frames, *framer.end()] == oracle(stream)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(stream=streams, cuts=st.lists(st.integers(0, 200), max_size=10))
+def test_raw_events_are_the_stream_cut_behind_its_blank_lines(
+    stream: bytes, cuts: list[int]
+) -> None:
+    edges = sorted({0, len(stream), *(min(cut, len(stream)) for cut in cuts)})
+    splitter = RawEvents()
+    events = [e for start, end in pairwise(edges) for e in splitter.feed(stream[start:end])]
+    assert splitter.size == len(stream) - sum(map(len, events))
+    rest = splitter.rest()
+    assert b"".join(events) + rest == stream
+    framer = SseFramer()
+    for event in events:
+        *_, blank = event.splitlines(keepends=True)
+        assert not blank.strip(b"\r\n")
+    frames = [frame for event in [*events, rest] for frame in framer.feed(event)]
+    assert frames == oracle(stream)
+    for event in events:
+        assert len(SseFramer().feed(event)) <= 1

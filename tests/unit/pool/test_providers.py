@@ -133,6 +133,8 @@ def test_a_row_becomes_a_provider_with_references_instead_of_keys() -> None:
     assert provider.credentials == (SecretRef("main", "k1", "sk-a...wxyz"),)
     assert (provider.first_byte_seconds, provider.idle_seconds) == (30, 1.5)
     assert provider.enabled
+    assert provider.inject_usage
+    assert not built(inject_usage=False).inject_usage
 
 
 @pytest.mark.parametrize("value", [0, -1, 3601, "30", True, float("nan")])
@@ -148,6 +150,7 @@ def test_a_time_limit_out_of_bounds_is_refused(value: object) -> None:
         ("name", None),
         ("base_url", 5),
         ("enabled", "no"),
+        ("inject_usage", 1),
         ("api_keys", "sk-planted"),
         ("api_keys", ["sk-planted"]),
         ("api_keys", [{"id": "k"}]),

@@ -100,7 +100,10 @@ class BaseUrl:
 @final
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A provider that can serve. Times in seconds; ``None``: the deployment's setting."""
+    """A provider that can serve. Times in seconds; ``None``: the deployment's setting.
+
+    ``inject_usage``: chat streams are asked for their tokens where the client does not ask.
+    """
 
     name: str
     type: ProviderType
@@ -109,6 +112,7 @@ class Provider:
     enabled: bool
     first_byte_seconds: float | None = None
     idle_seconds: float | None = None
+    inject_usage: bool = True
 
     @property
     def runtime_type(self) -> RuntimeType:
@@ -179,9 +183,6 @@ def provider_from(
     url = document.get("base_url") or DEFAULT_BASE_URLS.get(kind)
     if not isinstance(url, str):
         raise RowInvalid(f"base_url: a provider of type {kind} needs one")
-    enabled = document.get("enabled", True)
-    if not isinstance(enabled, bool):
-        raise RowInvalid("enabled: expected true or false")
     refs = tuple(_refs(name, document.get("api_keys")))
     if refs and kind in KEYLESS:
         raise RowInvalid(f"api_keys: a provider of type {kind} takes none")
@@ -192,9 +193,10 @@ def provider_from(
         type=kind,
         base_url=base_url_from(url, allowed),
         credentials=refs,
-        enabled=enabled,
+        enabled=_switch(document, "enabled"),
         first_byte_seconds=_seconds(document, "first_byte_timeout_s"),
         idle_seconds=_seconds(document, "idle_timeout_s"),
+        inject_usage=_switch(document, "inject_usage"),
     )
 
 
@@ -213,6 +215,13 @@ def _refs(name: str, keys: object) -> list[SecretRef]:
     if len(refs) != len(keys):
         raise RowInvalid("api_keys: expected objects with id and masked")
     return refs
+
+
+def _switch(document: Mapping[str, Any], name: str) -> bool:
+    value = document.get(name, True)
+    if not isinstance(value, bool):
+        raise RowInvalid(f"{name}: expected true or false")
+    return value
 
 
 def _seconds(document: Mapping[str, Any], name: str) -> float | None:

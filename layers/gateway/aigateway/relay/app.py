@@ -30,6 +30,7 @@ from aigateway.relay.asgi import (
 from aigateway.relay.asides import Asides
 from aigateway.relay.closing import Progress
 from aigateway.relay.exchange import Exchange
+from aigateway.relay.include_usage import asking_for_usage
 from aigateway.relay.intake import Admitted, Intake
 from aigateway.relay.outgoing import Outgoing
 from aigateway.relay.passthrough import Passthrough
@@ -176,7 +177,8 @@ class Gateway:
             if taken.refusal is not None:
                 await exchange.record_refusal(opened, taken.refusal)
                 raise taken.refusal
-            relaying = exchange.relay(opened, request, call.send)
+            asked = asking_for_usage(request, opened)
+            relaying = exchange.relay(opened, asked, call.send)
             await self._watched(call, exchange.progress, relaying)
         except LedgerFault:
             raise

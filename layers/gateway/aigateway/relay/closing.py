@@ -37,6 +37,7 @@ def closed_by_refusal(opened: Opened, error: Answerable, at: datetime) -> Closed
 class Progress:
     """What an exchange has come to so far.
 
+    ``delivered_bytes`` counts what the client needs no more, the withheld chunk included.
     ``stopped`` is the outcome where it was stopped from outside; ``unreachable`` says that the
     client could not be written to any more.
     """

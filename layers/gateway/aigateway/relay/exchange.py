@@ -28,6 +28,7 @@ from aigateway.ledger.store import ParentQuery, Records
 from aigateway.relay.asgi import Aborted, Send
 from aigateway.relay.asides import Asides
 from aigateway.relay.closing import Progress, closed_by_refusal, closed_by_scribe
+from aigateway.relay.include_usage import Withholding, withholding_for
 from aigateway.relay.refusals import ID_HEADER
 from aigateway.relay.scribe import Readers, Scribe
 from aigateway.relay.upstream import Answer, Upstream, UpstreamRequest
@@ -103,7 +104,7 @@ class Exchange:
             self._asides.start(self._close_aside(opening))
             raise
         try:
-            cut = await self._forward(opened, answering, send)
+            cut = await self._forward(opened, request, answering, send)
         except UpstreamFault as fault:
             await self._close(opened, closed_by_refusal(opened, fault, self._clock.now()))
             raise
@@ -147,7 +148,14 @@ class Exchange:
         except (TimeoutError, LedgerFault):
             return None
 
-    async def _forward(self, opened: Opened, answering: asyncio.Task[Answer], send: Send) -> bool:
+    async def _forward(
+        self,
+        opened: Opened,
+        request: UpstreamRequest,
+        answering: asyncio.Task[Answer],
+        send: Send,
+    ) -> bool:
+        """Forward the answer to its end; whether it broke off."""
         answer = await answering
         now = self.progress
         now.head = answer.head
@@ -158,25 +166,35 @@ class Exchange:
             clock=self._clock,
             readers=self._readers,
         )
+        passing = withholding_for(request, answer.head)
+        cut = False
         try:
             await send(start_of(answer.head, opened))
-            async for chunk in answer.chunks:
-                if now.first_byte_at is None:
-                    now.first_byte_at = self._clock.now()
-                try:
-                    await self._deliver(chunk, send)
-                finally:
-                    now.scribe.hear(chunk)
-        except UpstreamCut:
-            return True
+            try:
+                await self._forward_chunks(answer, passing, now.scribe, send)
+            except UpstreamCut:
+                cut = True
+            await self._deliver(passing.rest(), send)
         finally:
+            now.delivered_bytes += passing.withheld_bytes
             await answer.aclose()
-        return False
+        return cut
+
+    async def _forward_chunks(
+        self, answer: Answer, passing: Withholding, scribe: Scribe, send: Send
+    ) -> None:
+        async for chunk in answer.chunks:
+            if self.progress.first_byte_at is None:
+                self.progress.first_byte_at = self._clock.now()
+            try:
+                await self._deliver(passing.forward(chunk), send)
+            finally:
+                scribe.hear(chunk)
 
     async def _deliver(self, chunk: bytes, send: Send) -> None:
         """Send a chunk; a client that is gone stops nothing: the rest is read and recorded."""
         now = self.progress
-        if now.unreachable:
+        if now.unreachable or not chunk:
             return
         try:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})

@@ -21,7 +21,10 @@ SIZED_METHODS = frozenset({"POST", "PUT", "PATCH"})
 @final
 @dataclass(frozen=True, slots=True)
 class UpstreamRequest:
-    """``released`` holds back the last byte of ``body`` until it is done without an error."""
+    """``released`` holds back the last byte of ``body`` until it is done without an error.
+
+    ``withholds_usage``: the answer may hold a chunk that only the gateway asked for.
+    """
 
     provider: Provider
     method: str
@@ -31,6 +34,7 @@ class UpstreamRequest:
     released: Awaitable[object] | None
     first_byte_seconds: float
     idle_seconds: float
+    withholds_usage: bool = False
 
 
 class Chunks(Protocol):

@@ -6,6 +6,7 @@ would reorder, round or escape what is in it.
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn, final
 
@@ -146,6 +147,15 @@ class JsonText:
         text = data.decode("utf-8", "surrogateescape").removeprefix(_BOM)
         return cls(text, *_span(text, 0))
 
+    @classmethod
+    def of_bytes(cls, data: bytes) -> "JsonText":
+        """Take ``data`` with one character a byte: its positions are those of the bytes.
+
+        Text beyond ASCII is not readable that way, structure and plain names are.
+        """
+        text = data.decode("latin-1")
+        return cls(text, *_span(text, len(_BOM.encode()) if data.startswith(_BOM.encode()) else 0))
+
     def __str__(self) -> str:
         return self.text[self.start : self.end]
 
@@ -164,16 +174,18 @@ class JsonText:
 
     def members(self) -> "dict[str, JsonText]":
         """Return the members of an object, the last of equal names; empty for anything else."""
-        found: dict[str, JsonText] = {}
+        return dict(self.named())
+
+    def named(self) -> "Iterator[tuple[str, JsonText]]":
+        """Yield the members of an object in their order, those of equal names each."""
         if not self.text.startswith("{", self.start):
-            return found
+            return
         at = _skipped(self.text, self.start + 1)
         while self.text[at] != "}":
             name, at = _PATIENT.raw_decode(self.text, at)
             start, at = _span(self.text, _skipped(self.text, at) + 1)
-            found[name] = JsonText(self.text, start, at)
+            yield name, JsonText(self.text, start, at)
             at = _after_comma(self.text, at)
-        return found
 
     def elements(self) -> "list[JsonText]":
         """Return the elements of an array; empty for anything else."""

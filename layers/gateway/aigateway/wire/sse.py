@@ -99,9 +99,51 @@ class SseFramer:
             raise Misheard("frame_too_large")
 
 
-def framer_for(content_type: bytes | None, *, streaming: bool) -> Framer:
-    """Choose by the response's media type; where it names none, by what the request asked for."""
+@final
+class RawEvents:
+    """Cuts an event stream into its events as they were sent, blank line included.
+
+    All bytes come out again, in their order. A carriage return at the end of a chunk waits for
+    the next one: a line feed may belong to it. ``rest`` is what no blank line has ended yet.
+    """
+
+    def __init__(self) -> None:
+        self._lines: list[bytes] = []
+        self._is_at_line_start = True
+        self._held = b""
+        self.size = 0
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Return the events that ``chunk`` completed. ``size`` counts what is kept."""
+        self.size += len(chunk)
+        chunk, self._held = self._held + chunk, b""
+        if chunk.endswith(b"\r"):
+            chunk, self._held = chunk[:-1], b"\r"
+        events: list[bytes] = []
+        for line in chunk.splitlines(keepends=True):
+            self._lines.append(line)
+            if self._is_at_line_start and not line.rstrip(b"\r\n"):
+                events.append(b"".join(self._lines))
+                self.size -= len(events[-1])
+                self._lines.clear()
+            self._is_at_line_start = line.endswith(_ENDINGS)
+        return events
+
+    def rest(self) -> bytes:
+        """Take what is left of the stream."""
+        rest = b"".join(self._lines) + self._held
+        self._lines.clear()
+        self._held = b""
+        self.size = 0
+        return rest
+
+
+def is_event_stream(content_type: bytes | None, *, streaming: bool) -> bool:
+    """Tell by the response's media type; where it names none, by what the request asked for."""
     media_type = (content_type or b"").partition(b";")[0].strip().lower()
-    if media_type == _EVENT_STREAM or (not media_type and streaming):
-        return SseFramer()
-    return BodyFramer()
+    return media_type == _EVENT_STREAM or (not media_type and streaming)
+
+
+def framer_for(content_type: bytes | None, *, streaming: bool) -> Framer:
+    """Choose by what the response is (``is_event_stream``)."""
+    return SseFramer() if is_event_stream(content_type, streaming=streaming) else BodyFramer()
