@@ -389,6 +389,77 @@ async def test_orphans_are_the_open_ones_started_before_oldest_first(store: Stor
     assert await store.orphans(at(4), 1) == (opened[1],)
 
 
+async def test_what_started_later_is_no_parent(store: Store) -> None:
+    first, later = an_opened(0), an_opened(2)
+    await called(store, first, "call_0")
+    await called(store, later, "call_0")
+    for session in ("session-1", None):
+        await called(store, an_opened(0, session=None), "call_0")
+        asked = asking("call_0", client_session_id=session)
+        for moment, is_found in ((0.0, False), (1.0, True)):
+            found = await store.parents(replace(asked, before=at(moment)))
+            assert (found is not None) is is_found
+            assert found is None or found.thread_parent_id != later.id
+
+
+async def lost(store: Store, opened: Opened, *call_ids: str) -> None:
+    """Store a record whose look-up of its parents failed."""
+    await store.open(opened)
+    facts = [a_tool(call_id) for call_id in call_ids]
+    await store.close(opened, a_closed(opened, *facts, parents_unknown=True), ())
+
+
+async def test_parents_are_repaired_once_and_the_thread_is_counted_no_more(store: Store) -> None:
+    root, child = an_opened(0), an_opened(1, prompt=None)
+    await called(store, root, "call_0")
+    await lost(store, child, "call_1")
+    assert (await only_session(store)).threads == 2
+    assert await store.unparented(10) == (child,)
+    assert await store.orphans(NOW, 10) == ()
+    parents = Parents(root.id, root.id)
+    assert await store.repair_parent(child, parents)
+    assert not await store.repair_parent(child, Parents(child.id, child.id))
+    assert await store.unparented(10) == ()
+    found = await stored(store, child)
+    assert found is not None
+    assert found.parents == parents
+    assert found.closed == a_closed(child, a_tool("call_1"), parents=parents)
+    session = await only_session(store)
+    assert (session.threads, session.inflight) == (1, 0)
+    assert await store.parents(asking("call_1")) == Parents(child.id, root.id)
+
+
+async def test_a_record_without_parents_is_settled_as_a_root(store: Store) -> None:
+    opened = an_opened()
+    await lost(store, opened)
+    assert await store.repair_parent(opened, None)
+    assert not await store.repair_parent(opened, None)
+    assert await store.unparented(10) == ()
+    assert (await only_session(store)).threads == 1
+    found = await stored(store, opened)
+    assert found is not None
+    assert found.closed == a_closed(opened)
+
+
+async def test_a_sub_agents_repair_takes_no_thread_from_the_session(store: Store) -> None:
+    root, agent = an_opened(0), an_opened(1, agent="agent-1", prompt=None)
+    await called(store, root, "call_0")
+    await lost(store, agent)
+    assert await store.repair_parent(agent, Parents(root.id, root.id))
+    assert (await only_session(store)).threads == 1
+
+
+async def test_records_without_parents_come_oldest_first_and_no_others(store: Store) -> None:
+    one, two, known = an_opened(1, prompt=None), an_opened(0, prompt=None), an_opened(2)
+    for opened in (one, two):
+        await lost(store, opened)
+    await called(store, known)
+    assert await store.unparented(10) == (two, one)
+    assert await store.unparented(1) == (two,)
+    assert not await store.repair_parent(known, Parents(one.id, one.id))
+    assert not await store.repair_parent(an_opened(3), Parents(one.id, one.id))
+
+
 async def test_i15_everything_of_a_record_is_gone_at_its_expiry(store: Store) -> None:
     opened = an_opened()
     await called(store, opened, "call_0")

@@ -128,8 +128,9 @@ class Closed:
     """How an interception ended.
 
     ``rows`` are in the order of the answer. ``parents`` is set when the look-up ran beside the
-    request and found some. ``credential_hint`` is the mask of the key that answered. ``notes``
-    are counts about the answer. ``deaf`` names why the listener stopped, if it did.
+    request and found some, ``parents_unknown`` when it failed or came too late: a later one may
+    find them. ``credential_hint`` is the mask of the key that answered. ``notes`` are counts
+    about the answer. ``deaf`` names why the listener stopped, if it did.
     """
 
     id: str
@@ -151,6 +152,7 @@ class Closed:
     usage_partial: bool = False
     deaf: str | None = None
     parents: Parents | None = None
+    parents_unknown: bool = False
     notes: Mapping[str, int | str] = field(default_factory=dict)
     rows: tuple[Heard, ...] = ()
 

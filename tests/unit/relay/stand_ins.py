@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, MutableMapping
 from typing import Any, final
 
 from aigateway.clock import SystemClock
-from aigateway.errors import RecorderUnavailable, UpstreamCut
+from aigateway.errors import LedgerFault, RecorderUnavailable, UpstreamCut
 from aigateway.interception import Closed, Opened, Parents
 from aigateway.ledger.store import ParentQuery
 from aigateway.pool.providers import BaseUrl, Provider
@@ -73,6 +73,7 @@ class NotingRecords:
         self.found: list[Parents | None] = []
         self.asked: list[ParentQuery] = []
         self.never_finds = False
+        self.fails_to_find = False
 
     async def open(self, opened: Opened) -> None:
         self.seen.append("opening")
@@ -94,12 +95,20 @@ class NotingRecords:
 
     async def parents(self, query: ParentQuery) -> Parents | None:
         self.asked.append(query)
+        if self.fails_to_find:
+            raise LedgerFault("no answer")
         if self.never_finds:
             await asyncio.Event().wait()
         return self.found.pop(0) if self.found else None
 
     async def orphans(self, before: object, most: int) -> tuple[Opened, ...]:
         return ()
+
+    async def unparented(self, most: int) -> tuple[Opened, ...]:
+        return ()
+
+    async def repair_parent(self, opened: Opened, parents: Parents | None) -> bool:
+        return False
 
     async def purge(self, now: object, most: int) -> int:
         return 0

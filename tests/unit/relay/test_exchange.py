@@ -221,3 +221,36 @@ async def test_a_look_up_without_an_answer_in_time_makes_a_root() -> None:
     await exchange.relay(opened, a_request(), client)
     assert records.opened[0].parents is None
     assert records.closed[0].outcome == "completed"
+
+
+async def test_parents_that_cannot_be_looked_for_are_left_to_the_sweep() -> None:
+    seen: list[str] = []
+    records, client = NotingRecords(seen), Listener(seen)
+    records.fails_to_find = True
+    exchange, _ = an_exchange(records, ScriptedUpstream(seen))
+    await exchange.relay(replace(an_opened(), answered_calls=ANSWERED), a_request(), client)
+    (closed,) = records.closed
+    assert (closed.outcome, closed.parents) == ("completed", None)
+    assert closed.parents_unknown
+
+
+async def test_a_closing_waits_no_longer_for_its_parents_than_the_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("aigateway.relay.exchange.LATE_LOOK_UP_SECONDS", 0.0)
+    seen: list[str] = []
+    records, client = NotingRecords(seen), Listener(seen)
+    records.never_finds = True
+    exchange, asides = an_exchange(records, ScriptedUpstream(seen))
+    await exchange.relay(replace(an_opened(), answered_calls=ANSWERED), a_request(), client)
+    await asides.join()
+    assert records.closed[0].parents_unknown
+    assert seen[-2:] == ["closed", "end"]
+
+
+async def test_parents_that_were_not_found_are_known_to_be_none() -> None:
+    seen: list[str] = []
+    records, client = NotingRecords(seen), Listener(seen)
+    exchange, _ = an_exchange(records, ScriptedUpstream(seen))
+    await exchange.relay(replace(an_opened(), answered_calls=ANSWERED), a_request(), client)
+    assert not records.closed[0].parents_unknown

@@ -2,15 +2,19 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from aigateway.errors import LedgerFault
+from aigateway.interception import Opened, Parents
+from aigateway.ledger.listing import Reach
 from aigateway.ledger.sqlite import SqliteStore
-from aigateway.reload.sweep import abandoned_record, purge, sweep
+from aigateway.reload.sweep import abandoned_record, purge, repair_parents, sweep
 from aigateway.steps import steps_of_closing
+from aigateway.transcript.facts import AnsweredCall
 from tests.breaking import Breaking
-from tests.builders import T0, a_closed, an_opened, at
+from tests.builders import T0, a_closed, a_tool, an_opened, at
 
 MINUTE = 60.0
 
@@ -74,3 +78,75 @@ async def test_expired_records_are_purged(store: SqliteStore) -> None:
     assert opened.expires_at is not None
     assert await purge(store, opened.expires_at - timedelta(seconds=1)) == 0
     assert await purge(store, opened.expires_at + timedelta(seconds=1)) > 0
+
+
+ASKING: dict[str, Any] = {"answered_calls": (AnsweredCall("toolu_1", None, 3),), "prompt": None}
+
+
+async def asked(store: SqliteStore, seconds: float) -> Opened:
+    """Store a record whose look-up of its parents failed."""
+    opened = an_opened(seconds, **ASKING)
+    await store.open(opened)
+    await store.close(opened, a_closed(opened, parents_unknown=True), ())
+    return opened
+
+
+async def parents_of(store: SqliteStore, opened: Opened) -> Parents | None:
+    found = await store.interception(opened.id, Reach(None), at(MINUTE))
+    assert found is not None
+    return found.parents
+
+
+async def test_a_failed_look_up_is_repaired_by_the_next_sweep(store: SqliteStore) -> None:
+    root = an_opened(0)
+    await store.open(root)
+    await store.close(root, a_closed(root, a_tool("toolu_1")), ())
+    child = await asked(store, 1)
+    assert await repair_parents(store, at(MINUTE)) == 1
+    assert await parents_of(store, child) == Parents(root.id, root.id)
+    assert await repair_parents(store, at(2 * MINUTE)) == 0
+
+
+async def test_a_parent_may_be_closed_later_and_is_waited_for(store: SqliteStore) -> None:
+    root = an_opened(0)
+    await store.open(root)
+    child = await asked(store, 1)
+    assert await repair_parents(store, at(MINUTE)) == 0
+    await store.close(root, a_closed(root, a_tool("toolu_1")), ())
+    assert await repair_parents(store, at(2 * MINUTE)) == 1
+    assert await parents_of(store, child) == Parents(root.id, root.id)
+
+
+async def test_without_a_parent_by_then_it_is_a_root(store: SqliteStore) -> None:
+    child = await asked(store, 0)
+    assert await repair_parents(store, at(20 * MINUTE)) == 1
+    assert await store.unparented(9) == ()
+    assert await parents_of(store, child) is None
+
+
+async def test_a_look_up_that_fails_again_is_tried_for_a_day(store: SqliteStore) -> None:
+    await asked(store, 0)
+    broken = Breaking(store, "parents")
+    for seconds, left in ((MINUTE, 1), (86_399, 1), (86_400, 0)):
+        with pytest.raises(LedgerFault):
+            await repair_parents(broken, at(seconds))
+        assert len(await store.unparented(9)) == left
+
+
+async def test_an_abandoned_record_gets_its_parents_too(store: SqliteStore) -> None:
+    root = an_opened(0)
+    await store.open(root)
+    await store.close(root, a_closed(root, a_tool("toolu_1")), ())
+    child = an_opened(1, **ASKING)
+    await store.open(child)
+    await sweep(store, at(30 * MINUTE))
+    assert await repair_parents(store, at(30 * MINUTE)) == 1
+    assert await parents_of(store, child) == Parents(root.id, root.id)
+
+
+@pytest.mark.parametrize("changed", [{"session": None}, {"answered_calls": ()}])
+async def test_what_answers_nothing_or_was_asked_before_is_not_asked_about(
+    store: SqliteStore, changed: dict[str, object]
+) -> None:
+    opened = an_opened(0, **(ASKING | changed))
+    assert not abandoned_record(opened, at(30 * MINUTE)).parents_unknown

@@ -12,8 +12,9 @@ from aigateway.pool.providers import ProviderRow
 from aigateway.pool.snapshot import snapshot_from
 from aigateway.reload.tick import Tick, reload_pool, tick_of
 from aigateway.settings import Settings
+from aigateway.transcript.facts import AnsweredCall
 from tests.breaking import Breaking
-from tests.builders import T0, an_opened
+from tests.builders import T0, a_closed, an_opened
 from tests.clocks import HeldClock
 
 
@@ -83,9 +84,19 @@ async def test_a_tick_reloads_closes_orphans_and_purges(store: SqliteStore) -> N
     await store.open(an_opened())
     clock.advance(30 * 60)
     tick = Tick(clock, {})
-    assert await tick.run(store) == {"reload": 1, "sweep": 1, "purge": 0}
+    expected = {"reload": 1, "sweep": 1, "parents": 0, "purge": 0}
+    assert await tick.run(store) == expected
     clock.advance(61 * 86_400)
     assert (await tick.run(store))["purge"] > 0
+
+
+async def test_a_tick_finds_late_parents(store: SqliteStore) -> None:
+    opened = an_opened(answered_calls=(AnsweredCall("toolu_1", None, 3),))
+    await store.open(opened)
+    await store.close(opened, a_closed(opened, parents_unknown=True), ())
+    clock = HeldClock()
+    clock.advance(30 * 60)
+    assert (await Tick(clock, {}).run(store))["parents"] == 1
 
 
 async def test_beginnings_come_before_the_reload_so_that_it_publishes_them(
@@ -99,6 +110,7 @@ async def test_beginnings_come_before_the_reload_so_that_it_publishes_them(
         "seed": 1,
         "reload": 1,
         "sweep": 0,
+        "parents": 0,
         "purge": 0,
     }
     published = await store.published()

@@ -87,8 +87,8 @@ MORE = (
     "deaf",
 )
 """Read by nobody who reads only the record, so kept with the texts."""
-FLAGS = ("usage_missing", "usage_partial", "parents_late", "hint_late")
-"""Bits of ``fl``. The last two: parent and root, or the hint, came with the closing."""
+FLAGS = ("usage_missing", "usage_partial", "parents_late", "hint_late", "parents_unknown")
+"""Bits of ``fl``. ``late``: parent and root, or the hint, came with the closing or after it."""
 LATE_PARENTS = {"thread_parent_id": "tp", "thread_root_id": "tr_"}
 
 KEPT_WHOLE = ("client_session_id", "request_sha256")
@@ -163,6 +163,10 @@ def open_partition(part: int) -> str:
     return f"O#{part}"
 
 
+UNPARENTED = "L#0"
+"""Where closed records stand in the index of open ones while their parents are unknown."""
+
+
 def expiry(expires_at: datetime | None) -> dict[str, int]:
     """Return the attribute by which an item expires, none where it is kept for ever."""
     return {} if expires_at is None else {"expires_at": micros(expires_at) // 1_000_000}
@@ -235,15 +239,19 @@ def closed_attributes(opened: Opened, closed: Closed, parts: str) -> dict[str, A
             [bounded_id(call_id), cut(tool, MODEL_BYTES)]
             for call_id, tool in row["calls"][:LISTED_CALLS]
         ]
-    flags = [closed.usage_missing, closed.usage_partial, False, False]
+    flags = [closed.usage_missing, closed.usage_partial, False, False, closed.parents_unknown]
     if _has_late_parents(opened, closed):
         attributes |= {short: row[f"closing_{name}"] for name, short in LATE_PARENTS.items()}
         flags[2] = True
     if closed.credential_hint and not opened.credential.hint:
         attributes["ch"] = closed.credential_hint
         flags[3] = True
-    bits = sum(1 << place for place, is_set in enumerate(flags) if is_set)
+    bits = sum(flag_bit(name) for name, is_set in zip(FLAGS, flags, strict=True) if is_set)
     return attributes | ({"fl": bits} if bits else {})
+
+
+def flag_bit(name: str) -> int:
+    return 1 << FLAGS.index(name)
 
 
 def _has_late_parents(opened: Opened, closed: Closed) -> bool:

@@ -10,17 +10,19 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aigateway.clock import from_micros, micros
-from aigateway.interception import Closed, Opened
+from aigateway.interception import Closed, Opened, Parents
 from aigateway.ledger.expressions import Condition, Item, Put, Update
 from aigateway.ledger.items import (
     COUNTER_SHARDS,
     META,
     TOKENS,
+    UNPARENTED,
     call_partition,
     client_session_partition,
     closed_attributes,
     cut,
     expiry,
+    flag_bit,
     milliseconds,
     moment,
     month_partition,
@@ -40,6 +42,8 @@ COMBINATIONS = 8
 REGISTERS = tuple(f"a{place}" for place in range(1, 8))
 OWN_INITIATOR = "R"
 STILL_OPEN = Condition("attribute_exists(#pk) AND attribute_not_exists(#en)")
+STILL_UNPARENTED = Condition("#g3pk = :mark AND attribute_not_exists(#tp)", {"mark": UNPARENTED})
+OPEN_INDEX = ("g3pk", "g3sk")
 
 
 def encoded(text: str) -> str:
@@ -144,12 +148,35 @@ def answer_pointers(opened: Opened, closed: Closed) -> list[Put]:
 
 def record_closed(opened: Opened, closed: Closed, parts: str, own: str) -> Update:
     """Return the closing of the record; ``own`` marks which call it was that won."""
+    sets = closed_attributes(opened, closed, parts) | {"cw": own}
+    marked = {"g3pk": UNPARENTED} if closed.parents_unknown else {}
     return Update(
         *record_key(opened),
-        sets=closed_attributes(opened, closed, parts) | {"cw": own},
-        removes=("g3pk", "g3sk"),
+        sets=sets | marked,
+        removes=() if marked else OPEN_INDEX,
         condition=STILL_OPEN,
     )
+
+
+def parents_settled(opened: Opened, parents: Parents | None, flags: int) -> list[Update]:
+    """Return what a later look-up of a record's parents moves; ``flags``: its stored bits.
+
+    With parents its session has one thread less.
+    """
+    flags &= ~flag_bit("parents_unknown")
+    found: dict[str, Any] = {}
+    if parents is not None:
+        flags |= flag_bit("parents_late")
+        found = {"tp": parents.thread_parent_id, "tr_": parents.thread_root_id}
+    record = Update(
+        *record_key(opened),
+        sets=found | {"fl": flags},
+        removes=OPEN_INDEX,
+        condition=STILL_UNPARENTED,
+    )
+    if parents is None or not opened.is_human:
+        return [record]
+    return [record, Update(session_partition(opened.session_key), META, adds={"th": -1})]
 
 
 def session_closed(

@@ -23,6 +23,7 @@ class ParentQuery:
 
     With ``client_session_id`` only in that session, the same ``agent_id`` first; without one
     only among the initiator's interceptions that have none. ``response_id`` is the last resort.
+    What started at ``before`` or later is no parent: some servers number their calls anew.
     """
 
     initiator_id: str
@@ -30,6 +31,22 @@ class ParentQuery:
     agent_id: str | None
     call_ids: tuple[str, ...]
     response_id: str | None
+    before: datetime | None = None
+
+    @classmethod
+    def of(cls, opened: Opened) -> "ParentQuery | None":
+        """Return what to look for, or nothing where the request answers nothing."""
+        calls = tuple(call.call_id for call in opened.answered_calls)
+        if not calls and opened.previous_response_id is None:
+            return None
+        return cls(
+            opened.initiator_id,
+            opened.lineage.client_session_id,
+            opened.lineage.agent_id,
+            calls,
+            opened.previous_response_id,
+            opened.started_at,
+        )
 
 
 class Records(Protocol):
@@ -52,6 +69,15 @@ class Records(Protocol):
 
     async def orphans(self, before: datetime, most: int) -> tuple[Opened, ...]:
         """Return records started before ``before`` and never closed, oldest first."""
+
+    async def unparented(self, most: int) -> tuple[Opened, ...]:
+        """Return records closed with ``parents_unknown``, oldest first, prompts left out."""
+
+    async def repair_parent(self, opened: Opened, parents: Parents | None) -> bool:
+        """Settle whom such a record answers: it is no thread of its own any more, or for good.
+
+        Returns ``False``, changing nothing, if that was settled before.
+        """
 
     async def purge(self, now: datetime, most: int) -> int:
         """Delete up to ``most`` expired items where the store does not do so by itself."""

@@ -41,6 +41,9 @@ logger = logging.getLogger(__name__)
 
 LOOK_UP_SECONDS = 0.15
 LOOK_AGAIN_SECONDS = 0.05
+LATE_LOOK_UP_SECONDS = 1.0
+"""How long a closing waits for the parents; past it the sweep looks for them."""
+
 STREAM_HEADERS = (
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache"),
@@ -123,7 +126,7 @@ class Exchange:
         await self._close(opened, closed_by_refusal(opened, refusal, self._clock.now()))
 
     async def _open(self, opened: Opened) -> Opened:
-        query = parent_query(opened)
+        query = ParentQuery.of(opened)
         if query is not None and query.client_session_id is None:
             parents = await self._parents_in_time(query)
             opened = replace(opened, parents=parents)
@@ -218,9 +221,7 @@ class Exchange:
         await asyncio.wait({closing}, timeout=self._close_seconds)
 
     async def _write_closing(self, opened: Opened, closed: Closed) -> None:
-        parents = await self._late_parents(opened)
-        if parents is not None:
-            closed = replace(closed, parents=parents)
+        closed = await self._with_late_parents(opened, closed)
         try:
             await self._records.close(opened, closed, steps_of_closing(opened, closed))
         except LedgerFault as fault:
@@ -229,15 +230,17 @@ class Exchange:
                 extra={"interception_id": opened.id, "error": type(fault.__cause__).__name__},
             )
 
-    async def _late_parents(self, opened: Opened) -> Parents | None:
-        """Return what the look-up beside the request found; ask once more if it was nothing."""
-        query = parent_query(opened)
+    async def _with_late_parents(self, opened: Opened, closed: Closed) -> Closed:
+        """Add what the look-up beside the request found; ask once more if it was nothing."""
+        query = ParentQuery.of(opened)
         if self._late is None or query is None:
-            return None
+            return closed
         try:
-            return await self._late or await self._records.parents(query)
-        except LedgerFault:
-            return None
+            async with asyncio.timeout(LATE_LOOK_UP_SECONDS):
+                found = await self._late or await self._records.parents(query)
+        except (TimeoutError, LedgerFault):
+            return replace(closed, parents_unknown=True)
+        return replace(closed, parents=found)
 
     async def _close_aside(self, opening: asyncio.Task[Opened]) -> None:
         """Close a record whose client left before it was durable."""
@@ -254,20 +257,6 @@ async def _abandon(answering: asyncio.Task[Answer]) -> None:
     (outcome,) = await asyncio.gather(answering, return_exceptions=True)
     if isinstance(outcome, Answer):
         await outcome.aclose()
-
-
-def parent_query(opened: Opened) -> ParentQuery | None:
-    """Return what to look for, or nothing where the request answers nothing."""
-    calls = tuple(call.call_id for call in opened.answered_calls)
-    if not calls and opened.previous_response_id is None:
-        return None
-    return ParentQuery(
-        opened.initiator_id,
-        opened.lineage.client_session_id,
-        opened.lineage.agent_id,
-        calls,
-        opened.previous_response_id,
-    )
 
 
 def start_of(head: ResponseHead, opened: Opened) -> MutableMapping[str, Any]:

@@ -1,10 +1,10 @@
-"""Closes what was opened and never closed, and deletes what has expired."""
+"""Closes what was opened and never closed, finds late parents, deletes what has expired."""
 
 from datetime import datetime, timedelta
 
 from aigateway.errors import LedgerFault
 from aigateway.interception import Closed, Opened
-from aigateway.ledger.store import Records
+from aigateway.ledger.store import ParentQuery, Records
 from aigateway.steps import steps_of_closing
 
 ORPHAN_AGE = timedelta(minutes=20)
@@ -12,6 +12,9 @@ ORPHAN_AGE = timedelta(minutes=20)
 race the sweeper."""
 
 EXCHANGE_LIMIT = timedelta(minutes=15)
+PARENTS_AGE = timedelta(days=1)
+"""A record whose parents cannot be asked for until then stays the root of its thread."""
+
 ORPHANS_A_RUN = 100
 EXPIRED_A_RUN = 1_000
 
@@ -34,6 +37,30 @@ async def sweep(records: Records, now: datetime) -> int:
     return closed
 
 
+async def repair_parents(records: Records, now: datetime) -> int:
+    """Ask again whom records answer whose look-up had no answer; return how many were settled.
+
+    One that has no parent is asked about until all that could be it are closed. One that cannot
+    be asked about stops no other: the last ``LedgerFault`` is raised at the end.
+    """
+    settled = 0
+    failed: LedgerFault | None = None
+    for opened in await records.unparented(ORPHANS_A_RUN):
+        query = ParentQuery.of(opened)
+        age = now - opened.started_at
+        try:
+            parents = None if query is None else await records.parents(query)
+            if parents is not None or age >= ORPHAN_AGE:
+                settled += await records.repair_parent(opened, parents)
+        except LedgerFault as fault:
+            failed = fault
+            if age >= PARENTS_AGE:
+                settled += await records.repair_parent(opened, None)
+    if failed is not None:
+        raise failed
+    return settled
+
+
 async def purge(records: Records, now: datetime) -> int:
     """Delete expired items in a small batch, where the store does not do so by itself."""
     return await records.purge(now, EXPIRED_A_RUN)
@@ -47,4 +74,11 @@ def abandoned_record(opened: Opened, now: datetime) -> Closed:
         ended_at=min(now, opened.started_at + EXCHANGE_LIMIT),
         error_type="unknown",
         usage_missing=True,
+        parents_unknown=_has_unknown_parents(opened),
     )
+
+
+def _has_unknown_parents(opened: Opened) -> bool:
+    """Without a client's session id the parents were looked for before the record was opened."""
+    has_session = opened.lineage.client_session_id is not None
+    return has_session and opened.parents is None and ParentQuery.of(opened) is not None

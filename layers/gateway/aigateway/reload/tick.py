@@ -14,7 +14,7 @@ from aigateway.pool.vault import SecretsManager
 from aigateway.reload.first_key import FirstKey
 from aigateway.reload.payload_lifecycle import PayloadLifecycle
 from aigateway.reload.seed import Seed
-from aigateway.reload.sweep import purge, sweep
+from aigateway.reload.sweep import purge, repair_parents, sweep
 from aigateway.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -59,6 +59,7 @@ class Tick:
         reloading: dict[str, Part] = {"reload": lambda store: reload_pool(store, self._clock)}
         closing: dict[str, Part] = {
             "sweep": lambda store: sweep(store, self._clock.now()),
+            "parents": lambda store: repair_parents(store, self._clock.now()),
             "purge": lambda store: purge(store, self._clock.now()),
         }
         parts = reloading if only_reload else {**self._beginnings, **reloading, **closing}

@@ -92,6 +92,22 @@ async def test_a_cursor_survives_a_restart(store: SqliteStore) -> None:
     assert len(key) == 32
 
 
+async def test_a_ledger_of_an_older_layout_is_moved_up_with_its_records(path: Path) -> None:
+    opened = an_opened()
+    store = SqliteStore(path)
+    await store.start()
+    await store.open(opened)
+    await store.stop()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP INDEX interception_unparented")
+        connection.execute("ALTER TABLE interception DROP COLUMN parents_unknown")
+        connection.execute("PRAGMA user_version = 1")
+    await store.start()
+    assert await store.close(opened, a_closed(opened, parents_unknown=True), ())
+    assert [found.id for found in await store.unparented(9)] == [opened.id]
+    await store.stop()
+
+
 async def test_a_newer_layout_is_refused_and_left_alone(store: SqliteStore, path: Path) -> None:
     await store.stop()
     with closing(sqlite3.connect(path)) as connection:

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 
 import pytest
 
+from aigateway.interception import Parents
 from aigateway.ledger.listing import Filter, Reach, Window
 from aigateway.ledger.sqlite import SqliteStore
 from aigateway.ledger.store import ParentQuery
@@ -92,6 +93,11 @@ async def test_writes_and_look_ups_go_by_an_index(
     await store.close(opened, closed, steps_of_closing(opened, closed))
     await store.parents(ParentQuery("u-alice", "session-1", None, ("x", "y"), "msg_1"))
     await store.orphans(at(100), 10)
+    await store.unparented(10)
+    lost = an_opened(6)
+    await store.open(lost)
+    await store.close(lost, a_closed(lost, parents_unknown=True), ())
+    await store.repair_parent(lost, Parents(opened.id, opened.id))
     (group,) = await store.session("session-1", Reach(None), at(1))
     await store.session(opened.id, Reach("u-alice"), at(1))
     await store.filled(group)

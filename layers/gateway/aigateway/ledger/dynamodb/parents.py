@@ -1,20 +1,28 @@
-"""The look-up of the interception whose tool calls a request answers."""
+"""The look-up of the interception whose tool calls a request answers, and its repair."""
 
 import asyncio
+import secrets
 from contextlib import aclosing
 
-from aigateway.interception import Parents
+from aigateway.interception import Opened, Parents
 from aigateway.ledger.dynamodb.connection import Range
 from aigateway.ledger.dynamodb.ground import Ground
+from aigateway.ledger.dynamodb.refusals import Refused
+from aigateway.ledger.dynamodb.table import KEYS, OPEN
 from aigateway.ledger.items import (
+    UNPARENTED,
     bounded_id,
     call_partition,
     id_of,
     interception_from,
+    milliseconds,
+    moment,
+    record_key,
     response_partition,
     session_key,
     session_partition,
 )
+from aigateway.ledger.moves import parents_settled
 from aigateway.ledger.rows import Interception
 from aigateway.ledger.store import ParentQuery
 
@@ -33,10 +41,13 @@ class DynamoParents(Ground):
             return await self._pointed_parents(query)
         sid = session_key(query.initiator_id, query.client_session_id)
         rows: list[Interception] = []
-        newest = Range(session_partition(sid), "I#", "I#~", descending=True)
+        last = "~" if query.before is None else moment(milliseconds(query.before), "~")
+        newest = Range(session_partition(sid), "I#", f"I#{last}", descending=True)
         async with aclosing(self._table.items(newest, PAGE)) as items:
             async for item in items:
-                rows.append(interception_from(item))
+                row = interception_from(item)
+                if query.before is None or row.opened.started_at < query.before:
+                    rows.append(row)
                 if len(rows) == EXAMINED:
                     break
         return parents_among(rows, query)
@@ -45,14 +56,37 @@ class DynamoParents(Ground):
         initiator = query.initiator_id
         calls = [call_partition(initiator, call_id) for call_id in query.call_ids[:CALLS_ASKED]]
         answers = [response_partition(initiator, query.response_id)] if query.response_id else []
+        bound = None if query.before is None else moment(milliseconds(query.before))
         for partitions in (calls, answers):
-            newest = [Range(pk, descending=True) for pk in partitions]
+            newest = [Range(pk, high=bound, descending=True) for pk in partitions]
             pages = await asyncio.gather(*(self._table.query(each, 1) for each in newest))
             found = [item for items, _ in pages for item in items]
             if found:
                 item = max(found, key=lambda item: str(item["sk"]))
                 return Parents(id_of(item), item["ro"])
         return None
+
+    async def unparented(self, most: int) -> tuple[Opened, ...]:
+        marked = Range(UNPARENTED, index=(OPEN, *KEYS[OPEN]))
+        places, _ = await self._table.query(marked, most)
+        keys = [(item["pk"], item["sk"]) for item in places]
+        rows = await self._table.read_many(keys)
+        still = (rows[key] for key in keys if rows.get(key, {}).get("g3pk") == UNPARENTED)
+        return tuple(interception_from(item).opened for item in still)
+
+    async def repair_parent(self, opened: Opened, parents: Parents | None) -> bool:
+        self._counts.forget()
+        record = await self._table.read(record_key(opened))
+        if record is None:
+            return False
+        writes = parents_settled(opened, parents, record.get("fl", 0))
+        try:
+            await self._table.transact(writes, secrets.token_hex(16))
+        except Refused as refused:
+            if not refused.reasons or refused.reasons[0].code != "ConditionalCheckFailed":
+                raise
+            return False
+        return True
 
 
 def parents_among(rows: list[Interception], query: ParentQuery) -> Parents | None:

@@ -12,6 +12,7 @@ from aigateway.ledger.listing import LAST_PROMPT_CHARACTERS
 from aigateway.ledger.sqlite.columns import (
     CLOSED_COLUMNS,
     OPENED_COLUMNS,
+    bare,
     bound,
     columns,
     full,
@@ -22,6 +23,8 @@ from aigateway.steps import Step
 
 PARENTS_EXAMINED = 400
 """Owners of one call id that a look-up compares: some local servers count from ``call_0``."""
+
+END_OF_TIME = 2**62
 
 OPEN = f"""
 INSERT INTO interception ({", ".join(OPENED_COLUMNS)})
@@ -100,6 +103,7 @@ SELECT p.started_at, i.id, p.client_session_id != '' AND i.agent_id IS ? AS rank
     coalesce(i.thread_root_id, i.closing_thread_root_id, i.id) AS root
 FROM pointer p CROSS JOIN interception i ON i.id = p.interception_id
 WHERE p.initiator_id = ? AND p.client_session_id = ? AND p.kind = ? AND p.value = ?
+    AND p.started_at < ?
 ORDER BY p.started_at DESC, p.interception_id DESC LIMIT ?
 """
 ORPHANS = """
@@ -109,6 +113,19 @@ LEFT JOIN payload p ON p.interception_id = i.id AND p.part = 0
 WHERE i.ended_at IS NULL AND i.started_at < ?
 ORDER BY i.started_at LIMIT ?
 """
+UNPARENTED = """
+SELECT * FROM interception WHERE parents_unknown = 1 ORDER BY started_at LIMIT ?
+"""
+SETTLE_PARENTS = """
+UPDATE interception SET parents_unknown = 0, closing_thread_parent_id = :parent,
+    closing_thread_root_id = :root
+WHERE id = :id AND parents_unknown = 1
+"""
+MOVE_CHILDREN = """
+UPDATE interception SET closing_thread_root_id = :root
+WHERE session_key = :session_key AND closing_thread_root_id = :id
+"""
+LOSE_THREAD = "UPDATE session SET threads = threads - 1 WHERE session_key = :session_key"
 PURGE_INTERCEPTIONS = """
 DELETE FROM interception WHERE id IN (
     SELECT id FROM interception WHERE expires_at <= ? ORDER BY expires_at LIMIT ?
@@ -159,6 +176,29 @@ class SqliteRecords:
         bounds = (micros(before), most)
         rows = await self._database.read(lambda c: c.execute(ORPHANS, bounds).fetchall())
         return tuple(full(row).opened for row in rows)
+
+    async def unparented(self, most: int) -> tuple[Opened, ...]:
+        rows = await self._database.read(lambda c: c.execute(UNPARENTED, (most,)).fetchall())
+        return tuple(bare(row).opened for row in rows)
+
+    async def repair_parent(self, opened: Opened, parents: Parents | None) -> bool:
+        settled = {
+            "id": opened.id,
+            "session_key": opened.session_key,
+            "parent": parents.thread_parent_id if parents else None,
+            "root": parents.thread_root_id if parents else None,
+        }
+
+        def work(connection: sqlite3.Connection) -> bool:
+            if connection.execute(SETTLE_PARENTS, settled).rowcount == 0:
+                return False
+            if parents is not None:
+                connection.execute(MOVE_CHILDREN, settled)
+                if opened.is_human:
+                    connection.execute(LOSE_THREAD, settled)
+            return True
+
+        return await self._database.write(work)
 
     async def purge(self, now: datetime, most: int) -> int:
         def work(connection: sqlite3.Connection) -> int:
@@ -228,12 +268,13 @@ def _count(connection: sqlite3.Connection, steps: tuple[Step, ...]) -> None:
 def _parents(connection: sqlite3.Connection, query: ParentQuery) -> Parents | None:
     scope = (query.agent_id, query.initiator_id, bound(query.client_session_id or ""))
     responses = (query.response_id,) if query.response_id else ()
+    before = END_OF_TIME if query.before is None else micros(query.before)
     for kind, values in (("call", query.call_ids), ("response", responses)):
         found = [
             row
             for value in values
             for row in connection.execute(
-                FIND_PARENTS, (*scope, kind, bound(value), PARENTS_EXAMINED)
+                FIND_PARENTS, (*scope, kind, bound(value), before, PARENTS_EXAMINED)
             )
         ]
         if found:
