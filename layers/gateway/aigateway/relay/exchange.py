@@ -28,6 +28,7 @@ from aigateway.ledger.store import ParentQuery, Records
 from aigateway.relay.asgi import Aborted, Send
 from aigateway.relay.asides import Asides
 from aigateway.relay.closing import Progress, closed_by_refusal, closed_by_scribe
+from aigateway.relay.doubts import warn_of
 from aigateway.relay.include_usage import Withholding, withholding_for
 from aigateway.relay.refusals import ID_HEADER
 from aigateway.relay.scribe import Readers, Scribe
@@ -223,7 +224,8 @@ class Exchange:
     async def _write_closing(self, opened: Opened, closed: Closed) -> None:
         closed = await self._with_late_parents(opened, closed)
         try:
-            await self._records.close(opened, closed, steps_of_closing(opened, closed))
+            if await self._records.close(opened, closed, steps_of_closing(opened, closed)):
+                warn_of(opened, closed)
         except LedgerFault as fault:
             logger.error(  # noqa: TRY400 - the text of a store's error may name more than we log
                 "the closing record could not be written",

@@ -56,6 +56,9 @@ class Call:
         whole = mended(self.input)
         stored = cut_to(whole, INPUT_LIMIT_BYTES)
         metadata = dict(self.metadata)
+        input_format = self._format(stop_reason)
+        if input_format == "text" and not self.is_free_text:
+            notebook.note("tool_inputs_not_json")
         if stored is not whole:
             metadata["truncated"] = "true"
             metadata["input_bytes"] = str(len(whole.encode()))
@@ -67,7 +70,7 @@ class Call:
             server=self.server,
             metadata=metadata,
             input=stored,
-            input_format=self._format(stop_reason),
+            input_format=input_format,
             executed_by=self.executed_by,
         )
 

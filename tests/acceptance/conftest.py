@@ -1,0 +1,12 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.acceptance.stage import Stage, set_up, take_down
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    made = await set_up()
+    yield made
+    await take_down(made)
