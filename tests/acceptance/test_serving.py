@@ -3,15 +3,11 @@
 import asyncio
 import json
 import resource
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, MutableMapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, MutableMapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
 
-import anthropic
-import httpx2
-import openai
 import pytest
 
 from aigateway.relay.asgi import Aborted
@@ -19,6 +15,7 @@ from aigateway.relay.assembly import build
 from aigateway.relay.upstream import Answer, UpstreamRequest
 from aigateway.settings import Settings
 from aigateway.wire.messages import ResponseHead
+from tests.acceptance.sdks import REFUSED, asking
 from tests.acceptance.stage import Keys, Script, Stage, blocking, rows
 from tests.acceptance.words import (
     ANSWER,
@@ -275,33 +272,6 @@ async def test_row_81_probes_need_no_key_and_leave_nothing(
     assert await stage.store.counters() == {}
 
 
-@asynccontextmanager
-async def sdk(stage: Stage, dialect: str, key: str) -> AsyncIterator[Callable[[], Any]]:
-    """Yield a call of the vendor's SDK, retries as it does them by default."""
-    app: Any = stage.app
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app)) as client:
-        if dialect == "messages":
-            claude = anthropic.AsyncAnthropic(
-                api_key=key, base_url="http://gateway/anthropic", http_client=client
-            )
-            yield lambda: claude.messages.create(
-                model="m", max_tokens=9, messages=[{"role": "user", "content": "go"}]
-            )
-            return
-        gpt = openai.AsyncOpenAI(
-            api_key=key, base_url="http://gateway/openai/v1", http_client=client
-        )
-        if dialect == "chat":
-            yield lambda: gpt.chat.completions.create(
-                model="m", messages=[{"role": "user", "content": "go"}]
-            )
-        else:
-            yield lambda: gpt.responses.create(model="m", input="go")
-
-
-REFUSED = (anthropic.AuthenticationError, openai.AuthenticationError)
-
-
 @pytest.mark.parametrize("dialect", PATHS)
 @pytest.mark.parametrize("why", ["wrong", "expired", "suspended"])
 async def test_row_82_a_key_that_is_no_good_is_refused_once_in_the_dialects_words(
@@ -314,7 +284,7 @@ async def test_row_82_a_key_that_is_no_good_is_refused_once_in_the_dialects_word
         stage.clock.advance(86_400)
     else:
         await stage.store.put_user(replace(a_user(), status="suspended"))
-    async with sdk(stage, dialect, secret) as ask:
+    async with asking(stage, dialect, secret) as ask:
         with pytest.raises(REFUSED) as raised:
             await ask()
     answer = getattr(raised.value, "response")  # noqa: B009 - of either SDK

@@ -74,7 +74,7 @@ def message(*content: Document, usage: object = None, **more: object) -> Documen
 
 
 def start(usage: Document, message_id: str = "msg_1") -> Document:
-    sent = {"id": message_id, "type": "message", "model": "claude-sonnet-5-x", "usage": usage}
+    sent = {"id": message_id, "model": "claude-sonnet-5-x", "content": [], "usage": usage}
     return {"type": "message_start", "message": sent}
 
 
