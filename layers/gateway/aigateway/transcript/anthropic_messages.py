@@ -148,8 +148,9 @@ class MessagesReader:
         if not isinstance(usage, dict):
             return
         counts = counts_of(usage, _COUNTS)
-        self._counts.update({name: value for name, value in counts.items() if value})
-        if self._usage_in is None or any(isinstance(value, int) for value in counts.values()):
+        said = {name: value for name, value in counts.items() if value}
+        self._counts.update(said)
+        if self._usage_in is None or any(isinstance(value, int) for value in said.values()):
             self._usage_in = (data, path)
         iterations = usage.get("iterations")
         if isinstance(iterations, list):
