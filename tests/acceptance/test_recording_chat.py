@@ -44,7 +44,8 @@ async def test_row_25_usage_is_asked_for_and_kept_from_the_client(stage: Stage) 
     said = b'"messages" : [{"role":"user","content":"go"}]'
     body = b'{ "model" : "m", "stream":true,"temperature":1.0,' + said + b" }"
     shown, counted = sse(*STREAM), sse(usage_chunk(prompt_tokens=9, completion_tokens=4))
-    told = await stage.tell("chat", body, Script(shown + counted + sse(DONE)), edited=True)
+    script, codings = Script(shown + counted + sse(DONE)), {"accept-encoding": "gzip, br"}
+    told = await stage.tell("chat", body, script, codings, edited=True)
     added = b'{"stream_options":{"include_usage":true},'
     assert told.seen.body == added + body[1:]
     assert told.seen.headers["accept-encoding"] == "identity"

@@ -429,6 +429,20 @@ async def test_parents_are_repaired_once_and_the_thread_is_counted_no_more(store
     assert await store.parents(asking("call_1")) == Parents(child.id, root.id)
 
 
+async def test_who_took_a_repaired_record_for_its_root_gets_the_true_one(store: Store) -> None:
+    root, child, grandchild = an_opened(0), an_opened(1, prompt=None), an_opened(2, prompt=None)
+    await called(store, root, "call_0")
+    await lost(store, child, "call_1")
+    await store.open(grandchild)
+    taken = Parents(child.id, child.id)
+    await store.close(grandchild, a_closed(grandchild, a_tool("call_2"), parents=taken), ())
+    await store.repair_parent(child, Parents(root.id, root.id))
+    found = await stored(store, grandchild)
+    assert found is not None
+    assert found.parents == Parents(child.id, root.id)
+    assert await store.parents(asking("call_2")) == Parents(grandchild.id, root.id)
+
+
 async def test_a_record_without_parents_is_settled_as_a_root(store: Store) -> None:
     opened = an_opened()
     await lost(store, opened)

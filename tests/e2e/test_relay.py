@@ -185,3 +185,24 @@ def test_the_callers_own_credential_goes_through_beside_the_gateway_key(product:
     record = product.record(reply)
     assert record["credential_kind"] == "byok"
     assert record["credential_hint"] == "own-...oken"
+
+
+def test_i03_a_chat_stream_is_made_to_ask_for_its_usage_and_nothing_else_changes(
+    product: Product,
+) -> None:
+    product.reset_log()
+    asked = ask("chat", "hello", stream=True)
+    reply = product.post(PATHS["chat"], asked)
+    (before,) = product.log()
+    assert before["response_sha256"] == reply.sha256
+    del asked["stream_options"]
+    body = json.dumps(asked).encode()
+    product.reset_log()
+    plain = product.post(PATHS["chat"], body, {"Accept-Encoding": "gzip"})
+    (seen,) = product.log()
+    added = b'{"stream_options":{"include_usage":true},'
+    assert seen["body_sha256"] == hashlib.sha256(added + body[1:]).hexdigest()
+    assert plain.header("content-encoding") is None
+    assert plain.body.endswith(b"data: [DONE]\n\n")
+    assert plain.body.count(b"data: ") == reply.body.count(b"data: ") - 1
+    assert product.record(plain)["token_usages"][0]["output_tokens"] > 0

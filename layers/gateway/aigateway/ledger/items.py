@@ -282,8 +282,9 @@ def interception_from(
     row = {name: item[short] for name, short in OPENED.items() if short in item}
     ended: Document = {name: item[short] for name, short in CLOSED.items() if short in item}
     flags = {name: bool(item.get("fl", 0) >> place & 1) for place, name in enumerate(FLAGS)}
+    late: Document = {}
     if flags["parents_late"]:
-        ended |= {f"closing_{name}": row.pop(name) for name in LATE_PARENTS}
+        late = {f"closing_{name}": row.pop(name) for name in LATE_PARENTS}
     if flags["hint_late"]:
         ended["closing_credential_hint"] = row.pop("credential_hint")
     row["request_sha256"] = row["request_sha256"].hex()
@@ -291,7 +292,7 @@ def interception_from(
         row["expires_at"] *= 1_000_000
     texts = unpacked(answer) if answer is not None else {}
     row |= {"id": id, "streaming": row.get("streaming", False)} | texts.get("begun", {})
-    ended |= flags | texts.get("more", {})
+    ended |= flags | texts.get("more", {}) | late
     is_closed = "en" in item
     closed = closed_from(id, ended, answer) if is_closed else None
     return Interception(

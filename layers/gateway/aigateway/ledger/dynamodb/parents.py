@@ -9,6 +9,7 @@ from aigateway.ledger.dynamodb.connection import Range
 from aigateway.ledger.dynamodb.ground import Ground
 from aigateway.ledger.dynamodb.refusals import Refused
 from aigateway.ledger.dynamodb.table import KEYS, OPEN
+from aigateway.ledger.expressions import Update
 from aigateway.ledger.items import (
     UNPARENTED,
     bounded_id,
@@ -86,7 +87,16 @@ class DynamoParents(Ground):
             if not refused.reasons or refused.reasons[0].code != "ConditionalCheckFailed":
                 raise
             return False
+        if parents is not None:
+            await self._move_children(opened, parents.thread_root_id)
         return True
+
+    async def _move_children(self, opened: Opened, root: str) -> None:
+        """Give those who took the record for their root its own one."""
+        later = Range(*record_key(opened), "I#~")
+        children = [item for item in await self._table.all(later) if item.get("tr_") == opened.id]
+        for item in children:
+            await self._table.update(Update(item["pk"], item["sk"], sets={"tr_": root}))
 
 
 def parents_among(rows: list[Interception], query: ParentQuery) -> Parents | None:
