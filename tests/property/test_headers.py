@@ -40,9 +40,9 @@ def test_i02_headers_keep_their_order_repetition_and_content(
     headers: Headers,
     central: bool,
 ) -> None:
-    added = (b"user-agent", b"aigw"), (b"accept-encoding", b"identity")
     found = to_provider(headers, central=central)
-    assert is_subsequence(tuple(pair for pair in found if pair not in added), headers)
+    kept = (pair for pair in found if pair[0] != b"accept-encoding")
+    assert is_subsequence(tuple(pair for pair in kept if pair != (b"user-agent", b"aigw")), headers)
 
 
 @given(HEADERS)
