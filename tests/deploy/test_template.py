@@ -12,11 +12,9 @@ from aigateway.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = ("GatewayFunction", "ReloadFunction", "SessionsFunction")
+DESCRIPTION = json.loads((ROOT / "layers/gateway/aigateway/sessions/openapi.json").read_text())
 ROUTES = {
-    f"/api/v2/{name}/{collection}{id_}"
-    for name in ("aibridge", "ai-gateway")
-    for collection in ("sessions", "interceptions")
-    for id_ in ("", "/{id}")
+    server["url"] + path for server in DESCRIPTION["servers"] for path in DESCRIPTION["paths"]
 }
 
 Template = Mapping[str, Any]

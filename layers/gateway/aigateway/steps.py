@@ -41,6 +41,12 @@ COUNTED_EXTRAS = frozenset(
 """A closed list: no provider's answer can create a series."""
 
 
+CLOSED = "R"
+"""The kind of the counters of closed interceptions."""
+CLOSED_LABELS = ("provider_name", "model", "route", "method", "client", "initiator_id")
+"""What their key holds, in this order."""
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -90,7 +96,7 @@ def steps_of_closing(opened: Opened, closed: Closed) -> tuple[Step, ...]:
     _add_times(amounts, opened, closed)
     if closed.usage_missing:
         amounts[f"um:{_why_missing(closed)}"] = 1
-    return tuple(Step("R", key, name, amount) for name, amount in amounts.items() if amount)
+    return tuple(Step(CLOSED, key, name, amount) for name, amount in amounts.items() if amount)
 
 
 def _add_times(amounts: Counter[str], opened: Opened, closed: Closed) -> None:

@@ -12,11 +12,13 @@ from aigateway.errors import RecorderUnavailable
 from aigateway.ledger.sqlite import SqliteStore
 from aigateway.ledger.store import Store
 from aigateway.sessions.api import handler_for
+from aigateway.steps import steps_of_closing
 from aigateway.transcript.facts import AnsweredCall
 from tests.builders import a_closed, a_tool, a_user, an_opened, at
 from tests.unit.sessions.conftest import NOW, Api, StillClock
 
-ENDPOINTS = ("sessions", "sessions/shared", "interceptions", "interceptions/0")
+NAMES = ("models", "clients", "providers")
+ENDPOINTS = ("sessions", "sessions/shared", "interceptions", "interceptions/0", *NAMES)
 
 
 @pytest.mark.parametrize("path", ENDPOINTS)
@@ -55,7 +57,7 @@ def test_a_key_is_taken_from_each_header_in_any_case(api: Api, form: str) -> Non
 
 
 def test_the_role_metrics_reads_nothing(api: Api) -> None:
-    assert [api.get(path, "robot").status for path in ENDPOINTS] == [403] * 4
+    assert [api.get(path, "robot").status for path in ENDPOINTS] == [403] * 7
 
 
 def test_the_last_use_of_a_key_is_noted_every_five_minutes(api: Api) -> None:
@@ -159,6 +161,87 @@ def test_a_cursor_of_other_filters_another_caller_or_nobody_is_400(api: Api, pat
     assert set(api.get(path, cursor="x").faults) == {"cursor"}
 
 
+def test_filters_may_be_written_as_a_search_text(two_people: Api) -> None:
+    def names(path: str, user: str = "auditor", **parameters: str) -> list[str]:
+        document = two_people.get(path, user, **parameters).document  # type: ignore[arg-type]  # names of filters only
+        return [row["initiator"]["username"] for row in document.get("sessions", document)]
+
+    assert names("sessions", q="client:codex provider:openai") == ["bob"]
+    assert names("sessions", q='client:"claude code"', model="claude-sonnet-4-5") == ["alice"]
+    assert names("sessions", q="client:codex", model="claude-sonnet-4-5") == []
+    for key, value in {
+        "initiator": "alice", "provider": "anthropic", "model": "claude-sonnet-4-5",
+        "client": "Claude Code", "started_before": "2026-11-24T12:00:30Z",
+    }.items():  # fmt: skip
+        assert names("sessions", **{key: value}) == names("sessions", q=f'{key}:"{value}"')
+        assert names("sessions", **{key: value}) == ["alice"]
+    assert set(two_people.get("sessions", q="alice").faults) == {"q"}
+    bare = two_people.get("interceptions", q="alice").document["results"]
+    assert [row["initiator"]["username"] for row in bare] == ["alice"]
+    assert set(two_people.get("sessions", "alice", q="initiator:bob").faults) == {"initiator"}
+
+
+def test_pages_can_be_asked_for_by_number_and_by_the_last_id(api: Api) -> None:
+    ids: list[str] = []
+    for number in range(5):
+        opened = an_opened(number, session=f"s{number}")
+        api.put(opened)
+        ids.insert(0, opened.id)
+    page = api.get("sessions", limit="2", offset="1").document
+    assert ([row["id"] for row in page["sessions"]], page["count"]) == (["s3", "s2"], 5)
+    rest = api.get("sessions", cursor=page["next_cursor"]).document
+    assert [row["id"] for row in rest["sessions"]] == ["s1", "s0"]
+    after = api.get("sessions", "alice", limit="2", after_session_id="s2").document
+    assert ([row["id"] for row in after["sessions"]], after["count"]) == (["s1", "s0"], 5)
+    later = api.get("interceptions", "alice", limit="2", after_id=ids[1]).document
+    assert [row["id"] for row in later["results"]] == ids[2:4]
+    assert api.get("interceptions", offset="4").document["results"][0]["id"] == ids[4]
+
+
+def test_an_id_that_is_unknown_or_somebody_elses_begins_no_page(two_people: Api) -> None:
+    bobs = two_people.get("interceptions", "bob").document["results"][0]["id"]
+    two_people.put(an_opened(90, session="bobs", initiator_id="u-bob", initiator_username="bob"))
+    for user, path, name, after in (
+        ("alice", "sessions", "after_session_id", "bobs"),
+        ("alice", "sessions", "after_session_id", "nothing"),
+        ("auditor", "sessions", "after_session_id", "shared"),
+        ("alice", "interceptions", "after_id", bobs),
+        ("auditor", "interceptions", "after_id", "nothing"),
+    ):
+        answer = two_people.get(path, user, **{name: after})  # type: ignore[arg-type]  # no method
+        assert (answer.status, set(answer.faults)) == (400, {name})
+    chosen = two_people.get("sessions", after_session_id="shared", initiator="bob")
+    assert (chosen.status, chosen.document["sessions"]) == (200, [])
+
+
+def test_names_are_sorted_and_each_callers_own(api: Api) -> None:
+    for number, (who, model, client) in enumerate(
+        [("alice", "m-2", "Codex"), ("alice", "m-1", "Codex"), ("bob", "m-10", "Claude Code")]
+    ):
+        opened = an_opened(number, initiator_id=f"u-{who}", model=model, client=client)
+        api.do(api.store.open(opened))
+        closed = a_closed(opened)
+        api.do(api.store.close(opened, closed, steps_of_closing(opened, closed)))
+    assert api.get("models").document == ["m-1", "m-10", "m-2"]
+    assert api.get("models", "alice").document == ["m-1", "m-2"]
+    assert api.get("clients").document == ["Claude Code", "Codex"]
+    assert api.get("clients", "alice").document == ["Codex"]
+    assert api.get("providers").document == ["anthropic"]
+    assert api.get("models", q="m-1", limit="1").document == ["m-1"]
+    assert api.get("models", q="model:m-1", offset="1").document == ["m-10"]
+    assert api.get("clients", q="claude c").document == ["Claude Code"]
+    assert api.get("providers", q="x").document == []
+
+
+def test_the_description_of_the_api_needs_no_key(api: Api) -> None:
+    old = api.get("openapi.json", None)
+    new = api.get("/api/v2/ai-gateway/openapi.json", None)
+    assert old.status == 200
+    assert old.document == new.document
+    assert old.document["openapi"].startswith("3.1")
+    assert set(api.get("openapi.json", None, x="y").faults) == {"x"}
+
+
 def test_what_runs_is_listed_on_request(api: Api) -> None:
     api.do(api.store.open(an_opened(0)))
     assert api.get("sessions").document["sessions"] == []
@@ -223,7 +306,7 @@ def test_an_unknown_route_is_404_in_the_api_shape(api: Api, path: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE", "HEAD"])
-@pytest.mark.parametrize("path", ENDPOINTS)
+@pytest.mark.parametrize("path", [*ENDPOINTS, "openapi.json"])
 def test_another_method_is_405(api: Api, path: str, method: str) -> None:
     answer = api.get(path, method=method)
     assert (answer.status, answer.headers["allow"]) == (405, "GET")
@@ -231,7 +314,7 @@ def test_another_method_is_405(api: Api, path: str, method: str) -> None:
 
 
 def test_parameters_are_refused_all_at_once(api: Api) -> None:
-    answer = api.get("sessions", q="x:y", offset="1", limit="1001", client=["a", "b"])
+    answer = api.get("sessions", q="x:y", offset="-1", limit="1001", client=["a", "b"])
     assert answer.status == 400
     assert set(answer.faults) == {"q", "offset", "limit", "client"}
     assert set(api.get("interceptions/0", limit="1").faults) == {"limit"}
@@ -294,6 +377,7 @@ def test_without_own_sessions_a_member_finds_nothing_and_an_auditor_all() -> Non
     found = api.get("interceptions").document["results"][0]["id"]
     assert api.get("sessions", "alice").document == {"count": 0, "sessions": []}
     assert api.get("interceptions", "alice").document == {"count": 0, "results": []}
+    assert [api.get(name, "alice").document for name in NAMES] == [[], [], []]
     assert api.get("sessions/mine", "alice").status == 404
     assert api.get(f"interceptions/{found}", "alice").status == 404
     handler.stop()

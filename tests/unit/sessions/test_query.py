@@ -9,12 +9,16 @@ from aigateway.ledger.listing import Filter, Window
 from aigateway.ledger.rows import whole
 from aigateway.sessions.query import (
     DETAIL_PARAMETERS,
+    INTERCEPTION_PARAMETERS,
     LIST_PARAMETERS,
+    NAME_PARAMETERS,
+    SESSION_PARAMETERS,
     Known,
     QueryInvalid,
     ThreadWindow,
     asked,
     listing,
+    name_window,
     page_of,
     thread_window,
 )
@@ -90,13 +94,14 @@ def test_all_faults_are_named_at_once() -> None:
         started_before="2026-13-01T00:00:00Z",
         limit="x",
         include="everything",
-        q="client:x",
+        q="x:y",
+        offset="-1",
         client=("a", "b"),
         model="",
     )
     assert set(found) == {
         "initiator", "provider", "provider_name", "started_after", "started_before", "limit",
-        "include", "q", "client", "model",
+        "include", "q", "client", "model", "offset",
     }  # fmt: skip
 
 
@@ -144,6 +149,72 @@ def test_include_takes_both_words() -> None:
     window = read(include="inflight, auxiliary")[1]
     assert (window.inflight, window.auxiliary) == (True, True)
     assert read(include="auxiliary")[1].inflight is False
+
+
+@pytest.mark.parametrize("text", ["-1", "10001", "1.5", "x"])
+def test_an_offset_is_bounded_and_the_cursor_goes_on(text: str) -> None:
+    assert "use the cursor" in faults(offset=text)["offset"]
+    assert read(offset="10000")[1].offset == 10_000
+    assert read(offset="0")[1].offset == 0
+
+
+def test_a_page_begins_in_one_way() -> None:
+    assert set(faults(cursor="x", offset="1")) == {"offset"}
+    for parameters, name in (
+        (SESSION_PARAMETERS, "after_session_id"),
+        (INTERCEPTION_PARAMETERS, "after_id"),
+    ):
+        window = listing(asked({name: ["x"]}, parameters), KNOWN, NOW)[1]
+        assert (window.after, window.offset) == ("x", 0)
+        with pytest.raises(QueryInvalid) as refused:
+            listing(asked({name: ["x"], "cursor": ["y"], "offset": ["0"]}, parameters), KNOWN, NOW)
+        assert {fault.field for fault in refused.value.faults} == {name, "offset"}
+        others = {"after_session_id", "after_id"} - {name}
+        assert {f.field for f in asked({o: ["x"] for o in others}, parameters).faults} == others
+
+
+def test_the_search_text_and_plain_parameters_are_one_filter() -> None:
+    plain = read(client="Claude Code", model="m:1", initiator="me", session_id="s")
+    both = read(q='CLIENT:"Claude Code" model:"m:1"', initiator="me", session_id="s", model="m:1")
+    assert both == read(q='client:"Claude Code" model:"m:1" initiator:me session_id:s') == plain
+    assert read(q=" ") == read()
+    after = read(q='started_after:"2026-11-24T12:00:00Z" provider:openai')[0]
+    assert (after.started_after, after.provider) == (at(0), "openai")
+
+
+def test_two_values_for_one_filter_are_refused_wherever_they_stand() -> None:
+    for parameters in (
+        {"model": "a", "q": "model:b"},
+        {"q": "model:a model:b"},
+        {"q": "model:a Model:b model:c"},
+    ):
+        assert set(faults(**parameters)) == {"model"}
+    assert read(q="model:a model:a", model=("a", "a"))[0].model == "a"
+    assert set(faults(q=("model:a", "model:b"))) == {"q"}
+
+
+def test_a_fault_in_the_search_text_has_the_name_of_its_key() -> None:
+    found = faults(q='started_after:yesterday provider:nowhere initiator:"x y" what:ever')
+    assert found.keys() == {"started_after", "provider", "q"}
+    assert set(faults(Known(), q="initiator:nobody")) == {"initiator"}
+
+
+def test_a_bare_word_is_an_initiator_on_interceptions_only() -> None:
+    assert faults(q="alice") == {"q": "no search key specified"}
+    bare = asked({"q": ["alice model:m"]}, INTERCEPTION_PARAMETERS, bare="initiator")
+    assert (bare.values, bare.faults) == ({"initiator": "alice", "model": "m"}, ())
+    two = asked({"q": ["alice bob"]}, INTERCEPTION_PARAMETERS, bare="initiator")
+    assert [fault.field for fault in two.faults] == ["initiator"]
+
+
+def test_names_have_a_window_and_a_beginning() -> None:
+    given_ = asked({"q": ["model:gpt"], "limit": ["2"], "offset": ["3"]}, NAME_PARAMETERS)
+    assert name_window(given_, ("model",), NOW) == (Window(2, NOW, offset=3), "gpt")
+    assert name_window(asked({}, NAME_PARAMETERS), ("model",), NOW) == (Window(100, NOW), "")
+    wrong = asked({"q": ["client:x"], "limit": ["x"], "model": ["m"]}, NAME_PARAMETERS)
+    with pytest.raises(QueryInvalid) as refused:
+        name_window(wrong, ("model",), NOW)
+    assert {fault.field for fault in refused.value.faults} == {"q", "limit", "model"}
 
 
 @given(st.dictionaries(st.sampled_from(sorted(LIST_PARAMETERS)), st.lists(st.text(), max_size=3)))

@@ -21,9 +21,10 @@ from aigateway.ledger.rows import Interception
 from aigateway.transcript.facts import Thought, TokenUsage
 
 Listing = Literal["sessions", "interceptions"]
+NameKind = Literal["models", "clients", "providers"]
 
 EXAMINED_LIMIT = 5_000
-"""Rows that one page looks at before it returns what it has."""
+"""Rows that one page looks at, beside those an offset drops, before it returns what it has."""
 COUNT_LIMIT = 10_000
 """Rows that a count looks at before it stops being exact."""
 PAGE_CHARACTERS = 4_000_000
@@ -99,8 +100,10 @@ class Filter:
 @final
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which part of a listing. ``cursor`` is the ``next_cursor`` of the page before.
+    """Which part of a listing, and where it begins: at the top, or in one of three other places.
 
+    ``cursor`` is the ``next_cursor`` of the page before; ``offset`` drops so many matching rows
+    from the top; ``after`` is the id of a row that the page follows.
     ``inflight`` includes interceptions without an end and sessions of nothing else;
     ``auxiliary`` includes sessions of nothing but side requests. ``now`` hides what expired.
     """
@@ -108,6 +111,8 @@ class Window:
     limit: int
     now: datetime
     cursor: str | None = None
+    offset: int = 0
+    after: str | None = None
     inflight: bool = False
     auxiliary: bool = False
 
@@ -118,10 +123,12 @@ class Cursor:
     """Where a page ended. ``t0`` is in milliseconds; ``position`` is a key of the store's own.
 
     ``position`` stands for the last row that was *examined*, so that an empty page advances.
+    ``skip`` is what is left of an offset that one page could not drop.
     """
 
     t0: int
     position: str
+    skip: int = 0
 
 
 def initiator_of(asked: Filter, reach: Reach) -> tuple[bool, str | None]:
@@ -166,6 +173,13 @@ def place_at(t0: int, started: int, activities: Iterable[int]) -> int | None:
     return started if started <= t0 else None
 
 
+def page_of_names(names: Iterable[str], prefix: str, window: Window) -> tuple[str, ...]:
+    """Return the names that begin so, whatever their case, in order, those of the window."""
+    start = prefix.casefold()
+    found = sorted({name for name in names if name.casefold().startswith(start)})
+    return tuple(found[window.offset : window.offset + window.limit])
+
+
 def filter_hash(listing: Listing, asked: Filter, window: Window) -> str:
     """Name a listing with its filter and its ``include`` words, not its page."""
     times = [None if at is None else micros(at) for at in astuple(asked)[-2:]]
@@ -180,8 +194,9 @@ def caller_hash(reach: Reach) -> str:
 
 def signed(cursor: Cursor, filter_hash: str, caller_hash: str, key: bytes) -> str:
     """Return the text that a client sends back for the next page."""
-    named = {"v": CURSOR_VERSION, "t0": cursor.t0, "pos": cursor.position}
-    text = json.dumps(named | {"f": filter_hash, "c": caller_hash}, separators=(",", ":")).encode()
+    named: dict[str, object] = {"v": CURSOR_VERSION, "t0": cursor.t0, "pos": cursor.position}
+    named |= {"f": filter_hash, "c": caller_hash} | ({"skip": cursor.skip} if cursor.skip else {})
+    text = json.dumps(named, separators=(",", ":")).encode()
     return _encoded(_signature(text, key) + text)
 
 
@@ -201,7 +216,7 @@ def unsigned(text: str, filter_hash: str, caller_hash: str, key: bytes) -> Curso
     named = json.loads(document)
     if (named["v"], named["f"], named["c"]) != (CURSOR_VERSION, filter_hash, caller_hash):
         raise CursorInvalid("the cursor belongs to other filters or another caller")
-    return Cursor(named["t0"], named["pos"])
+    return Cursor(named["t0"], named["pos"], named.get("skip", 0))
 
 
 def _encoded(raw: bytes) -> str:

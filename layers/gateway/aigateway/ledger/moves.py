@@ -34,13 +34,12 @@ from aigateway.ledger.items import (
 )
 from aigateway.ledger.listing import LAST_PROMPT_CHARACTERS
 from aigateway.ledger.rows import Session
-from aigateway.steps import Step, cut_name
+from aigateway.steps import CLOSED, Step, cut_name
 
 LAST_PROMPT_BYTES = 300
 COMBINATIONS = 8
 """A session item with more of them would no longer stay under 1 KB."""
 REGISTERS = tuple(f"a{place}" for place in range(1, 8))
-OWN_INITIATOR = "R"
 STILL_OPEN = Condition("attribute_exists(#pk) AND attribute_not_exists(#en)")
 STILL_UNPARENTED = Condition("#g3pk = :mark AND attribute_not_exists(#tp)", {"mark": UNPARENTED})
 OPEN_INDEX = ("g3pk", "g3sk")
@@ -238,11 +237,15 @@ def _latest(opened: Opened, closed: Closed, known: Item | None) -> dict[str, int
     return latest
 
 
+def counter_partition(part: int) -> str:
+    return f"CTR#{part}"
+
+
 def counter_key(kind: str, key: Sequence[str], sub_item: int) -> tuple[str, str]:
     """Return where a counter stands. An interception's lies with its initiator's others."""
-    by = key[-1] if kind == OWN_INITIATOR else key[0]
+    by = key[-1] if kind == CLOSED else key[0]
     labels = "|".join(encoded(part) for part in key)
-    return f"CTR#{shard(by, COUNTER_SHARDS)}", f"{kind}#{labels}#{sub_item}"
+    return counter_partition(shard(by, COUNTER_SHARDS)), f"{kind}#{labels}#{sub_item}"
 
 
 def counter_of(sk: str) -> tuple[str, tuple[str, ...]]:

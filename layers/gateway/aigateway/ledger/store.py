@@ -10,7 +10,7 @@ from typing import Protocol, final
 
 from aigateway.caller.people import Key, User
 from aigateway.interception import Closed, Opened, Parents
-from aigateway.ledger.listing import Filter, Reach, Window
+from aigateway.ledger.listing import Filter, NameKind, Reach, Window
 from aigateway.ledger.rows import Interception, Page, Session
 from aigateway.pool.providers import ProviderRow
 from aigateway.steps import Step
@@ -89,7 +89,7 @@ class Reading(Protocol):
     async def sessions(self, filter: Filter, reach: Reach, window: Window) -> Page[Session]:  # noqa: A002 - the word of the API
         """List sessions of which any interception matches the filter, last active first.
 
-        Raises ``CursorInvalid``.
+        Raises ``CursorInvalid``, also where ``window.after`` is not one session within reach.
         """
 
     async def session(
@@ -109,10 +109,22 @@ class Reading(Protocol):
         reach: Reach,
         window: Window,
     ) -> Page[Interception]:
-        """List whole interceptions, newest start first. Raises ``CursorInvalid``."""
+        """List whole interceptions, newest start first.
+
+        Raises ``CursorInvalid``, also where ``window.after`` is not within reach.
+        """
 
     async def interception(self, id: str, reach: Reach, now: datetime) -> Interception | None:  # noqa: A002 - the field's name
         """Return one whole interception."""
+
+    async def names(
+        self, kind: NameKind, reach: Reach, window: Window, prefix: str
+    ) -> tuple[str, ...]:
+        """Return the distinct names of ended interceptions that begin with ``prefix``, in order.
+
+        Known for up to five minutes. They come from the counters, which outlive the records: a
+        name may be there that no stored record has, and a long model's name is cut.
+        """
 
 
 @final

@@ -9,7 +9,9 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from http import HTTPStatus
+from importlib.resources import files
 from typing import Any, TypeVar, final
 from urllib.parse import unquote
 
@@ -26,13 +28,16 @@ from aigateway.errors import (
 )
 from aigateway.ledger.store import Store
 from aigateway.sessions.endpoints import Endpoints, Request, SessionAmbiguous
-from aigateway.sessions.query import QueryInvalid
+from aigateway.sessions.query import QueryInvalid, nothing_asked
 
 Value = TypeVar("Value")
 Event = Mapping[str, Any]
+Listing = Callable[[Request], Coroutine[Any, Any, object]]
+Detail = Callable[[Request, str], Coroutine[Any, Any, object]]
 Handler = Callable[[Event, object], dict[str, Any]]
 
 PREFIXES = ("/api/v2/aibridge", "/api/v2/ai-gateway")
+OPENAPI = "openapi.json"
 OTHER_METHODS = ["POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 log = logging.getLogger(__name__)
@@ -107,24 +112,23 @@ class SessionsHandler:
         def request() -> Request:
             return _request(resolver.current_event.raw_event)
 
-        def sessions() -> Response[str]:
-            return _answer(200, self._wait(endpoints.sessions(request())))
+        def all_of(work: Listing) -> Callable[[], Response[str]]:
+            return lambda: _answer(200, self._wait(work(request())))
 
-        def session(quoted_id: str) -> Response[str]:
-            return _answer(200, self._wait(endpoints.session(request(), _unquoted(quoted_id))))
+        def one_of(work: Detail) -> Callable[[str], Response[str]]:
+            return lambda quoted_id: _answer(200, self._wait(work(request(), _unquoted(quoted_id))))
 
-        def interceptions() -> Response[str]:
-            return _answer(200, self._wait(endpoints.interceptions(request())))
-
-        def interception(quoted_id: str) -> Response[str]:
-            return _answer(200, self._wait(endpoints.interception(request(), _unquoted(quoted_id))))
-
-        for rule, answering in (
-            ("/sessions", sessions),
-            ("/sessions/<quoted_id>", session),
-            ("/interceptions", interceptions),
-            ("/interceptions/<quoted_id>", interception),
-        ):
+        rules: dict[str, Callable[..., Response[str]]] = {
+            "/sessions": all_of(endpoints.sessions),
+            "/sessions/<quoted_id>": one_of(endpoints.session),
+            "/interceptions": all_of(endpoints.interceptions),
+            "/interceptions/<quoted_id>": one_of(endpoints.interception),
+            "/models": all_of(partial(endpoints.names, kind="models")),
+            "/clients": all_of(partial(endpoints.names, kind="clients")),
+            "/providers": all_of(partial(endpoints.names, kind="providers")),
+            "/openapi.json": lambda: _description(request()),
+        }
+        for rule, answering in rules.items():
             for prefix in PREFIXES:
                 resolver.get(prefix + rule)(answering)
                 resolver.route(prefix + rule, method=OTHER_METHODS)(_refuse_method)
@@ -135,6 +139,11 @@ class SessionsHandler:
 
 
 JSON = "application/json"
+
+
+def _description(request: Request) -> Response[str]:
+    nothing_asked(request.parameters)
+    return _answer(200, json.loads(files(__package__).joinpath(OPENAPI).read_bytes()))
 
 
 def _request(event: Event) -> Request:
@@ -153,7 +162,7 @@ def _unquoted(quoted: str) -> str:
 
 
 def _answer(
-    status: int, document: Mapping[str, object], headers: Mapping[str, str] | None = None
+    status: int, document: object, headers: Mapping[str, str] | None = None
 ) -> Response[str]:
     return Response(
         status_code=status,

@@ -17,16 +17,24 @@ from aigateway.errors import (
     NotAllowed,
     Refusal,
 )
-from aigateway.ledger.listing import Reach
+from aigateway.ledger.listing import NameKind, Reach, Window
 from aigateway.ledger.rows import Interception, Page
 from aigateway.ledger.store import Store
 from aigateway.sessions import query, view
 from aigateway.sessions.interception_view import Document, Results, interception
-from aigateway.sessions.query import Asked, Fault, Known, Parameters, QueryInvalid
+from aigateway.sessions.query import Asked, Known, Parameters, QueryInvalid
+from aigateway.sessions.search import Fault
 from aigateway.sessions.threads import Thread, conversation_of
 
 ME = "me"
 """Stands for the caller wherever a user is named."""
+
+NAME_KEYS: Final[Mapping[NameKind, tuple[str, ...]]] = {
+    "models": ("model",),
+    "clients": ("client",),
+    "providers": ("provider", "provider_name"),
+}
+"""The search keys that each list of names understands."""
 
 USE_NOTED_EVERY = timedelta(minutes=5)
 
@@ -69,7 +77,7 @@ class Endpoints:
 
     async def sessions(self, request: Request) -> Document:
         caller = await self._caller(request)
-        asked = query.asked(request.parameters, query.LIST_PARAMETERS)
+        asked = query.asked(request.parameters, query.SESSION_PARAMETERS)
         known = await self._known(asked, caller)
         wanted, window = query.listing(asked, known, self._clock.now())
         if not self._sees_something(caller):
@@ -77,7 +85,7 @@ class Endpoints:
         try:
             page = await self._store.sessions(wanted, _reach(caller), window)
         except CursorInvalid as invalid:
-            raise QueryInvalid([_CURSOR]) from invalid
+            raise QueryInvalid([_misplaced(window, "after_session_id")]) from invalid
         return view.sessions_page(page)
 
     async def session(self, request: Request, session_id: str) -> Document:
@@ -93,7 +101,7 @@ class Endpoints:
 
     async def interceptions(self, request: Request) -> Document:
         caller = await self._caller(request)
-        asked = query.asked(request.parameters, query.LIST_PARAMETERS)
+        asked = query.asked(request.parameters, query.INTERCEPTION_PARAMETERS, bare="initiator")
         known = await self._known(asked, caller)
         wanted, window = query.listing(asked, known, self._clock.now())
         if not self._sees_something(caller):
@@ -101,7 +109,7 @@ class Endpoints:
         try:
             page = await self._store.interceptions(wanted, _reach(caller), window)
         except CursorInvalid as invalid:
-            raise QueryInvalid([_CURSOR]) from invalid
+            raise QueryInvalid([_misplaced(window, "after_id")]) from invalid
         return view.interceptions_page(page)
 
     async def interception(self, request: Request, interception_id: str) -> Document:
@@ -114,6 +122,14 @@ class Endpoints:
         if found is None:
             raise NothingFound("Interception not found.")
         return interception(found, await self._results(found))
+
+    async def names(self, request: Request, kind: NameKind) -> list[str]:
+        caller = await self._caller(request)
+        asked = query.asked(request.parameters, query.NAME_PARAMETERS)
+        window, beginning = query.name_window(asked, NAME_KEYS[kind], self._clock.now())
+        if not self._sees_something(caller):
+            return []
+        return list(await self._store.names(kind, _reach(caller), window, beginning))
 
     async def _caller(self, request: Request) -> Caller:
         secret = _secret(request.headers)
@@ -188,7 +204,10 @@ class Endpoints:
         }
 
 
-_CURSOR = Fault("cursor", "Was changed, or belongs to another caller or other filters.")
+def _misplaced(window: Window, after: str) -> Fault:
+    if window.cursor is not None:
+        return Fault("cursor", "Was changed, or belongs to another caller or other filters.")
+    return Fault(after, "No such id, or one that several users have: use the cursor.")
 
 
 def _reach(caller: Caller) -> Reach:

@@ -6,13 +6,15 @@ Rules that need the store (does this user exist, this provider) come in as ``Kno
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime
 from typing import final, get_args
 from uuid import UUID
 
 from aigateway.errors import Refusal
 from aigateway.ledger.listing import Filter, Window
 from aigateway.pool.providers import RuntimeType
+from aigateway.sessions.instants import instant
+from aigateway.sessions.search import Fault, pairs, prefix
 from aigateway.sessions.threads import Thread
 
 Parameters = Mapping[str, Sequence[str]]
@@ -25,37 +27,33 @@ LIST_PARAMETERS = frozenset(
         "initiator",
         "limit",
         "model",
+        "offset",
         "provider",
         "provider_name",
+        "q",
         "session_id",
         "started_after",
         "started_before",
     }
 )
+"""Of either list."""
+SESSION_PARAMETERS = LIST_PARAMETERS | {"after_session_id"}
+INTERCEPTION_PARAMETERS = LIST_PARAMETERS | {"after_id"}
+NAME_PARAMETERS = frozenset({"limit", "offset", "q"})
 DETAIL_PARAMETERS = frozenset({"after_id", "before_id", "initiator", "limit"})
 NO_PARAMETERS: frozenset[str] = frozenset()
 
 ROWS_DEFAULT, ROWS_MOST = 100, 1000
 THREADS_DEFAULT, THREADS_MOST = 50, 200
+OFFSET_MOST = 10_000
+STARTS = ("cursor", "offset", "after_session_id", "after_id")
+"""Where a page may begin: by one of them at most."""
 INCLUDABLE = frozenset({"inflight", "auxiliary"})
 RUNTIME_TYPES: tuple[str, ...] = get_args(RuntimeType)
 INVALID_LIMIT = "Invalid pagination limit value."
 
 NUMBER = re.compile(r"[0-9]{1,9}")
 UUID_FORM = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-INSTANT = re.compile(
-    r"(?P<second>[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2})"
-    r"(?:\.(?P<fraction>[0-9]{1,9}))?"
-    r"(?P<zone>[Zz]|(?P<sign>[-+ ])(?P<hours>[0-9]{2}):(?P<minutes>[0-5][0-9]))"
-)
-"""RFC 3339 section 5.6. A blank before the offset is a plus that was not escaped in a query."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Fault:
-    field: str
-    detail: str
 
 
 @final
@@ -102,8 +100,12 @@ class Asked:
     faults: tuple[Fault, ...]
 
 
-def asked(parameters: Parameters, allowed: frozenset[str]) -> Asked:
-    """Keep what is allowed and has one value; the same value twice is one value."""
+def asked(parameters: Parameters, allowed: frozenset[str], bare: str | None = None) -> Asked:
+    """Keep what is allowed and has one value; the same value twice is one value.
+
+    Of a list, what ``q`` says is put beside the plain parameters; ``bare`` is the one that a
+    bare word in it means.
+    """
     values: dict[str, str] = {}
     faults: list[Fault] = []
     for name, given in parameters.items():
@@ -115,7 +117,20 @@ def asked(parameters: Parameters, allowed: frozenset[str]) -> Asked:
             faults.append(Fault(name, "Has no value."))
         else:
             values[name] = given[0]
+    if "q" in values and allowed >= LIST_PARAMETERS:
+        found, wrong = pairs(values.pop("q"), bare)
+        faults += wrong
+        _put_beside(found, values, faults)
     return Asked(values, tuple(faults))
+
+
+def _put_beside(
+    found: Sequence[tuple[str, str]], values: dict[str, str], faults: list[Fault]
+) -> None:
+    for name, value in found:
+        if values.setdefault(name, value) != value:
+            fault = Fault(name, "Given more than once, with different values.")
+            faults += [] if fault in faults else [fault]
 
 
 def nothing_asked(parameters: Parameters) -> None:
@@ -136,6 +151,7 @@ def listing(query: Asked, known: Known, now: datetime) -> tuple[Filter, Window]:
     if not included <= INCLUDABLE:
         faults.append(Fault("include", "Expected inflight, auxiliary, or both with a comma."))
     limit = _limit(get("limit"), ROWS_DEFAULT, ROWS_MOST, faults, zero_is_default=True)
+    offset = _offset(query.values, faults)
     _refuse(faults)
     wanted = Filter(
         initiator_id=known.initiator_id,
@@ -151,10 +167,25 @@ def listing(query: Asked, known: Known, now: datetime) -> tuple[Filter, Window]:
         limit=limit,
         now=now,
         cursor=get("cursor"),
+        offset=offset,
+        after=get("after_session_id") or get("after_id"),
         inflight="inflight" in included,
         auxiliary="auxiliary" in included,
     )
     return wanted, window
+
+
+def name_window(query: Asked, keys: tuple[str, ...], now: datetime) -> tuple[Window, str]:
+    """Return which names to show, and how they begin. Raises ``QueryInvalid``.
+
+    ``keys`` are those that the beginning may stand behind.
+    """
+    faults = list(query.faults)
+    limit = _limit(query.values.get("limit"), ROWS_DEFAULT, ROWS_MOST, faults, zero_is_default=True)
+    offset = _offset(query.values, faults)
+    beginning, wrong = prefix(query.values.get("q", ""), keys)
+    _refuse([*faults, *wrong])
+    return Window(limit, now, offset=offset), beginning
 
 
 def thread_window(query: Asked, known: Known) -> ThreadWindow:
@@ -230,31 +261,20 @@ def _limit(
     return value
 
 
+def _offset(values: Mapping[str, str], faults: list[Fault]) -> int:
+    given = [name for name in STARTS if name in values]
+    faults += [Fault(name, f"Not together with {given[0]}.") for name in given[1:]]
+    text = values.get("offset", "0")
+    value = int(text) if NUMBER.fullmatch(text) else -1
+    if not 0 <= value <= OFFSET_MOST:
+        faults.append(Fault("offset", f"Expected 0 to {OFFSET_MOST}; beyond that use the cursor."))
+    return value
+
+
 def _instant(name: str, text: str | None, faults: list[Fault], *, up: bool) -> datetime | None:
     """Read a time. Records have microseconds: finer digits round into the asked range."""
-    if text is None:
-        return None
-    try:
-        return _instant_of(text, up=up)
-    except (ValueError, OverflowError):
+    found = None if text is None else instant(text, up=up)
+    if text is not None and found is None:
         detail = "Expected an RFC 3339 time, such as 2026-01-31T12:00:00Z."
         faults.append(Fault(name, detail))
-        return None
-
-
-def _instant_of(text: str, *, up: bool) -> datetime:
-    found = INSTANT.fullmatch(text)
-    if found is None:
-        raise ValueError(text)
-    second = datetime.fromisoformat(found["second"].upper().replace(" ", "T"))
-    nanoseconds = int((found["fraction"] or "").ljust(9, "0"))
-    microseconds = -(-nanoseconds // 1000) if up else nanoseconds // 1000
-    at = second.replace(tzinfo=_zone(found)).astimezone(UTC)
-    return at + timedelta(microseconds=microseconds)
-
-
-def _zone(found: re.Match[str]) -> timezone:
-    if found["sign"] is None:
-        return UTC
-    offset = timedelta(hours=int(found["hours"]), minutes=int(found["minutes"]))
-    return timezone(-offset if found["sign"] == "-" else offset)
+    return found

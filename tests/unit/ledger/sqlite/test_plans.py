@@ -2,10 +2,12 @@
 
 import re
 import sqlite3
+from contextlib import suppress
 from dataclasses import fields, replace
 
 import pytest
 
+from aigateway.errors import CursorInvalid
 from aigateway.interception import Parents
 from aigateway.ledger.listing import Filter, Reach, Window
 from aigateway.ledger.sqlite import SqliteStore
@@ -78,6 +80,9 @@ async def test_lists_go_by_an_index_whatever_the_filter(
             assert page.rows
             if page.next_cursor is not None:
                 await listed(asked, reach, replace(window, cursor=page.next_cursor))
+            await listed(asked, reach, replace(window, offset=1))
+            with suppress(CursorInvalid):
+                await listed(asked, reach, replace(window, after="session-1"))
     assert len(statements) > 10
     assert offences(beside, statements) == []
 
@@ -107,5 +112,6 @@ async def test_writes_and_look_ups_go_by_an_index(
     await store.user("alice")
     await store.key("0" * 16)
     await store.keys("u-alice")
+    await store.names("models", Reach("u-alice"), Window(1, at(1)), "")
     assert len(statements) > 30
     assert offences(beside, statements) == []

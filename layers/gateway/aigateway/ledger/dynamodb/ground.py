@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, final
 
 from aigateway.clock import Clock
@@ -14,11 +14,12 @@ from aigateway.ledger.dynamodb.connection import Table
 from aigateway.ledger.dynamodb.payloads import Payloads
 from aigateway.ledger.dynamodb.refusals import Refused
 from aigateway.ledger.expressions import ABSENT, Condition, Put, Update
+from aigateway.ledger.listing import NameKind
+from aigateway.ledger.recall import COUNT_AGE, NAMES_AGE, Recall
 
 LAYOUT_VERSION = 1
 LIST_SHARDS = 4
 SETTINGS = ("CFG", "TABLE")
-COUNT_AGE, COUNTS_KNOWN = timedelta(seconds=60), 256
 
 log = logging.getLogger(__name__)
 
@@ -37,29 +38,6 @@ class Layout:
     cursor_key: bytes
 
 
-@final
-class Counts:
-    """How many rows a listing has, for a minute: counting looks at all of them.
-
-    What this process writes makes it forget; what another one writes may show a minute late.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, str], tuple[datetime, int, bool]] = {}
-
-    def recalled(self, listing: tuple[str, str], now: datetime) -> tuple[int, bool] | None:
-        at, count, is_exact = self._known.get(listing, (None, 0, False))
-        return (count, is_exact) if at is not None and abs(now - at) < COUNT_AGE else None
-
-    def note(self, listing: tuple[str, str], now: datetime, count: int, *, is_exact: bool) -> None:
-        if len(self._known) >= COUNTS_KNOWN:
-            self.forget()
-        self._known[listing] = now, count, is_exact
-
-    def forget(self) -> None:
-        self._known.clear()
-
-
 class Ground:
     """Shared by the groups, which never call each other but through it."""
 
@@ -70,7 +48,8 @@ class Ground:
         self._payloads = payloads
         self._clock = clock
         self._retention_days = retention_days
-        self._counts = Counts()
+        self._counts: Recall[tuple[str, str], tuple[int, bool]] = Recall(COUNT_AGE)
+        self._names: Recall[str | None, Mapping[NameKind, frozenset[str]]] = Recall(NAMES_AGE)
         self._known_layout: Layout | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 

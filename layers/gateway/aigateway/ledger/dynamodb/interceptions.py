@@ -145,3 +145,28 @@ async def counted(walk: InterceptionWalk, left_out: frozenset[str]) -> tuple[int
             examined += 1
             matching += fits and place.key[1] not in left_out
     return matching, True
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """How far an offset got: ``skip`` rows are left of it, ``last`` was the last one examined."""
+
+    skip: int
+    last: str | None
+    is_over: bool
+
+
+async def dropped(
+    walk: InterceptionWalk, below: str | None, skip: int, left_out: frozenset[str], bound: Bound
+) -> Dropped:
+    """Pass over ``skip`` rows by the index alone, but for the sort keys ``left_out``."""
+    last = below
+    async with aclosing(walk.rows(below)) as rows:
+        async for place, fits in rows:
+            if not skip or bound.is_reached:
+                return Dropped(skip, last, is_over=False)
+            bound.examined += 1
+            last = place.at
+            skip -= fits and place.key[1] not in left_out
+    return Dropped(skip, last, is_over=True)

@@ -4,14 +4,29 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
+from aigateway.errors import CursorInvalid
 from aigateway.ledger.dynamodb import sessions
 from aigateway.ledger.dynamodb.details import DynamoDetails, records_of
-from aigateway.ledger.dynamodb.interceptions import InterceptionWalk, batches, counted
+from aigateway.ledger.dynamodb.interceptions import (
+    Dropped,
+    InterceptionWalk,
+    batches,
+    counted,
+    dropped,
+)
 from aigateway.ledger.dynamodb.matching import SessionMatch, is_shown
 from aigateway.ledger.dynamodb.walks import Bound, Cursors
 from aigateway.ledger.expressions import Item
-from aigateway.ledger.items import META, milliseconds
-from aigateway.ledger.listing import PAGE_CHARACTERS, Filter, Reach, Window, initiator_of, size_of
+from aigateway.ledger.items import META, is_expired, milliseconds
+from aigateway.ledger.listing import (
+    EXAMINED_LIMIT,
+    PAGE_CHARACTERS,
+    Filter,
+    Reach,
+    Window,
+    initiator_of,
+    size_of,
+)
 from aigateway.ledger.moves import parts_of, session_from
 from aigateway.ledger.rows import Interception, Page, Session
 
@@ -43,17 +58,21 @@ class DynamoReading(DynamoDetails):
         match = SessionMatch(self._table, filter, window, in_flight)
         start = sessions.Start(
             cursor.t0 if cursor else milliseconds(window.now),
-            cursor.position if cursor else None,
+            cursor.position if cursor else await self._after_session(initiator_id, window),
+            cursor.skip if cursor else window.offset,
         )
-        found = await sessions.stretch(walk, match, start, window.limit, Bound(self._clock))
+        bound = Bound(self._clock, EXAMINED_LIMIT + start.skip)
+        found = await sessions.stretch(walk, match, start, window.limit, bound)
         count, is_exact = await self._counted(
             cursors.listing,
             window,
-            len(found.items) if cursor is None and found.stopped is None else None,
+            start.skip - found.skip + len(found.items)
+            if start.below is None and found.stopped is None
+            else None,
             lambda: sessions.counted(walk, match),
         )
         rows = [await self._session(item, window, in_flight) for item in found.items]
-        next_cursor = cursors.written(found.t0, found.stopped)
+        next_cursor = cursors.written(found.t0, found.stopped, found.skip)
         return Page(tuple(rows), count, is_exact, next_cursor)
 
     async def _counted(
@@ -69,7 +88,7 @@ class DynamoReading(DynamoDetails):
         known = self._counts.recalled(listing, window.now)
         if known is None:
             known = await counting()
-            self._counts.note(listing, window.now, known[0], is_exact=known[1])
+            self._counts.note(listing, window.now, known)
         return known
 
     async def _counted_by_index(self, walk: InterceptionWalk, window: Window) -> tuple[int, bool]:
@@ -90,9 +109,33 @@ class DynamoReading(DynamoDetails):
     ) -> tuple[Item, ...] | None:
         if filter.session_id is None:
             return None
-        partitions = await self._partitions_of(filter.session_id, initiator_id)
+        return await self._sessions_of(filter.session_id, initiator_id)
+
+    async def _sessions_of(self, session_id: str, initiator_id: str | None) -> tuple[Item, ...]:
+        partitions = await self._partitions_of(session_id, initiator_id)
         found = await self._table.read_many((pk, META) for pk in partitions)
-        return tuple(item for item in found.values() if item["si"] == filter.session_id)
+        return tuple(item for item in found.values() if item["si"] == session_id)
+
+    async def _after_session(self, initiator_id: str | None, window: Window) -> str | None:
+        if window.after is None:
+            return None
+        found = [
+            item
+            for item in await self._sessions_of(window.after, initiator_id)
+            if not is_expired(item, window.now)
+        ]
+        if len(found) != 1:
+            raise CursorInvalid("no session of this id, or several")
+        return sessions.place_of(found[0])
+
+    async def _after_interception(self, initiator_id: str | None, window: Window) -> str | None:
+        if window.after is None:
+            return None
+        key = await self._place_of(window.after, initiator_id)
+        item = None if key is None else await self._table.read(key)
+        if key is None or item is None or is_expired(item, window.now):
+            raise CursorInvalid("no interception of this id")
+        return key[1].removeprefix("I#")
 
     async def _session(self, item: Item, window: Window, in_flight: Mapping[str, int]) -> Session:
         """Return a listed session; what its item cannot name is taken from its records."""
@@ -122,22 +165,36 @@ class DynamoReading(DynamoDetails):
         partitions = None if named is None else tuple(str(item["pk"]) for item in named)
         oldest = self._oldest(layout.first_day, window.now)
         walk = InterceptionWalk(self._table, oldest, initiator_id, filter, window, partitions)
-        rows, stopped = await self._page(walk, cursor.position if cursor else None, window)
+        below = cursor.position if cursor else await self._after_interception(initiator_id, window)
+        skip = cursor.skip if cursor else window.offset
+        bound = Bound(self._clock, EXAMINED_LIMIT + skip)
+        passed = await self._passed(walk, below, skip, window, bound)
+        rows: list[Interception] = []
+        stopped = None if passed.is_over else passed.last
+        if not passed.is_over and not passed.skip:
+            rows, stopped = await self._page(walk, passed.last, window, bound)
         count, is_exact = await self._counted(
             cursors.listing,
             window,
-            len(rows) if cursor is None and stopped is None else None,
+            skip - passed.skip + len(rows) if below is None and stopped is None else None,
             lambda: self._counted_by_index(walk, window),
         )
         t0 = cursor.t0 if cursor else milliseconds(window.now)
-        return Page(tuple(rows), count, is_exact, cursors.written(t0, stopped))
+        return Page(tuple(rows), count, is_exact, cursors.written(t0, stopped, passed.skip))
+
+    async def _passed(
+        self, walk: InterceptionWalk, below: str | None, skip: int, window: Window, bound: Bound
+    ) -> Dropped:
+        if not skip:
+            return Dropped(0, below, is_over=False)
+        left_out = frozenset() if window.inflight else await self._open_keys()
+        return await dropped(walk, below, skip, left_out, bound)
 
     async def _page(
-        self, walk: InterceptionWalk, below: str | None, window: Window
+        self, walk: InterceptionWalk, below: str | None, window: Window, bound: Bound
     ) -> tuple[list[Interception], str | None]:
         """Return the rows of a page, and the place where it stopped, if not at the end."""
         rows: list[Interception] = []
-        bound = Bound(self._clock)
         weighed = 0
         async with aclosing(batches(walk, below, min(window.limit, BATCH), bound)) as found:
             async for batch in found:

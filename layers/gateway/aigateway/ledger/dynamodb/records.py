@@ -141,6 +141,7 @@ class DynamoRecords(Ground):
         if opened.id not in self._begun and not await self._is_open(opened):
             return False
         self._counts.forget()
+        self._names.forget()
         is_late = closed.outcome == "abandoned"
         text = await asyncio.to_thread(answer_text, opened, closed)
         layout = await self._layout()

@@ -40,20 +40,28 @@ class Examined:
 @final
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a page begins. ``below`` is ``None`` on the first, whose ``t0`` may still grow."""
+    """Where a page begins. ``below`` is ``None`` on the first, whose ``t0`` may still grow.
+
+    ``skip`` matching rows are dropped.
+    """
 
     t0: int
     below: str | None
+    skip: int
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """What a page holds, and the place where it stopped; ``None``: at the end of the list."""
+    """What a page holds, and the place where it stopped; ``None``: at the end of the list.
+
+    ``skip`` is how many matching rows were still to be dropped.
+    """
 
     items: tuple[Item, ...]
     t0: int
     stopped: str | None
+    skip: int
 
 
 @final
@@ -82,13 +90,13 @@ class SessionWalk:
     async def standing(self, below: str | None) -> AsyncGenerator[Examined, None]:
         """Yield the sessions below a place, where they stand now."""
         if self._only is not None:
-            for item in sorted(self._only, key=_place, reverse=True):
-                if below is None or _place(item) < below:
-                    yield Examined(_place(item), item)
+            for item in sorted(self._only, key=place_of, reverse=True):
+                if below is None or place_of(item) < below:
+                    yield Examined(place_of(item), item)
             return
         async for item in self._items(low=None, high=below):
-            if below is None or _place(item) < below:
-                yield Examined(_place(item), item)
+            if below is None or place_of(item) < below:
+                yield Examined(place_of(item), item)
 
     async def moved(self, t0: int, below: str | None) -> list[Examined]:
         """Return the sessions prompted after ``t0`` that stood below the place at ``t0``."""
@@ -156,7 +164,7 @@ def sid_of(item: Item) -> str:
     return str(item["pk"]).removeprefix("S#")
 
 
-def _place(item: Item) -> str:
+def place_of(item: Item) -> str:
     return moment(item["la"], sid_of(item))
 
 
@@ -164,7 +172,7 @@ async def stretch(
     walk: SessionWalk, match: SessionMatch, start: Start, limit: int, bound: Bound
 ) -> Stretch:
     """Walk until the page is full, or enough was examined, or all is over."""
-    standing, is_over = await _standing(walk, match, start, limit, bound)
+    standing, is_over = await _standing(walk, match, start, bound, limit + start.skip)
     newest = max((row.item["la"] for row, _ in standing), default=0)
     t0 = max(start.t0, newest) if start.below is None else start.t0
     floor = standing[-1][0].place if standing and not is_over else ""
@@ -172,25 +180,27 @@ async def stretch(
     found = {row.sid: (row, fits) for row, fits in standing if row.item["la"] <= t0}
     found |= {row.sid: (row, await match.fits(row.item)) for row in moved}
     items: list[Item] = []
-    last: str | None = None
+    last, skip = None, start.skip
     for row, fits in sorted(found.values(), key=lambda pair: pair[0].place, reverse=True):
         if len(items) == limit:
-            return Stretch(tuple(items), t0, last)
+            return Stretch(tuple(items), t0, last, skip)
         last = row.place
-        if fits:
+        if fits and skip:
+            skip -= 1
+        elif fits:
             items.append(row.item)
-    return Stretch(tuple(items), t0, None if is_over else floor)
+    return Stretch(tuple(items), t0, None if is_over else floor, skip)
 
 
 async def _standing(
-    walk: SessionWalk, match: SessionMatch, start: Start, limit: int, bound: Bound
+    walk: SessionWalk, match: SessionMatch, start: Start, bound: Bound, enough: int
 ) -> tuple[list[tuple[Examined, bool]], bool]:
     """Return what was examined, and whether that was the end of it."""
     examined: list[tuple[Examined, bool]] = []
     matching = 0
     async with aclosing(walk.standing(start.below)) as rows:
         async for row in rows:
-            if examined and (matching == limit or bound.is_reached):
+            if examined and (matching == enough or bound.is_reached):
                 return examined, False
             fits = await match.fits(row.item)
             examined.append((row, fits))

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 from aigateway.ledger.dynamodb.connection import Range
 from aigateway.ledger.dynamodb.ground import Ground
-from aigateway.ledger.items import COUNTER_SHARDS
-from aigateway.ledger.moves import counter_of
+from aigateway.ledger.items import COUNTER_SHARDS, shard
+from aigateway.ledger.listing import NameKind, Reach, Window, page_of_names
+from aigateway.ledger.moves import counter_of, counter_partition
+from aigateway.ledger.totals import CLOSED, names_in
 
 
 class DynamoTotals(Ground):
@@ -15,10 +17,26 @@ class DynamoTotals(Ground):
 
     async def counters(self) -> Mapping[tuple[str, tuple[str, ...]], Mapping[str, int]]:
         parts = await asyncio.gather(
-            *(self._table.all(Range(f"CTR#{part}")) for part in range(COUNTER_SHARDS))
+            *(self._table.all(Range(counter_partition(part))) for part in range(COUNTER_SHARDS))
         )
         totals: dict[tuple[str, tuple[str, ...]], Counter[str]] = {}
         for item in (item for items in parts for item in items):
             amounts = {name: value for name, value in item.items() if name not in ("pk", "sk")}
             totals.setdefault(counter_of(item["sk"]), Counter()).update(amounts)
         return totals
+
+    async def names(
+        self, kind: NameKind, reach: Reach, window: Window, prefix: str
+    ) -> tuple[str, ...]:
+        """Read the keys of the counters: of all eight partitions, or an initiator's only one."""
+        known = self._names.recalled(reach.initiator_id, window.now)
+        if known is None:
+            shards = list(range(COUNTER_SHARDS))
+            if reach.initiator_id is not None:
+                shards = [shard(reach.initiator_id, COUNTER_SHARDS)]
+            ranges = [Range(counter_partition(n), f"{CLOSED}#", f"{CLOSED}$") for n in shards]
+            parts = await asyncio.gather(*(self._table.all(each) for each in ranges))
+            keys = {counter_of(item["sk"])[1] for items in parts for item in items}
+            known = names_in(keys, reach.initiator_id)
+            self._names.note(reach.initiator_id, window.now, known)
+        return page_of_names(known[kind], prefix, window)

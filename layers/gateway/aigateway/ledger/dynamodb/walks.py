@@ -94,8 +94,10 @@ class Cursors:
         """Return where the page before ended. Raises ``CursorInvalid``."""
         return None if self._text is None else unsigned(self._text, *self.listing, self._key)
 
-    def written(self, t0: int, position: str | None) -> str | None:
-        return None if position is None else signed(Cursor(t0, position), *self.listing, self._key)
+    def written(self, t0: int, position: str | None, skip: int) -> str | None:
+        if position is None:
+            return None
+        return signed(Cursor(t0, position, skip), *self.listing, self._key)
 
 
 @final

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import final
 
+from aigateway.ledger.recall import COUNT_AGE, NAMES_AGE, Recall
 from aigateway.ledger.sqlite.connection import Database
 from aigateway.ledger.sqlite.directory import SqliteDirectory
 from aigateway.ledger.sqlite.reading import SqliteReading
@@ -19,6 +20,8 @@ class SqliteStore(SqliteRecords, SqliteReading, SqliteDirectory, SqliteTotals):
 
     def __init__(self, path: Path | None = None) -> None:
         self._database = Database(path)
+        self._counts = Recall(COUNT_AGE)
+        self._names = Recall(NAMES_AGE)
 
     async def start(self) -> None:
         await self._database.start()

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from heapq import merge
 from typing import final
 
@@ -13,11 +14,14 @@ from aigateway.ledger.sqlite.walks import (
     NAMES,
     NOT_EXPIRED,
     TIMES,
+    Counts,
     Cursors,
     Examined,
     Values,
+    after_of,
     asked_of,
     counted,
+    counted_once,
     stretch,
     values_of,
 )
@@ -28,6 +32,11 @@ SELECT i.*,
     (SELECT content FROM payload p WHERE p.interception_id = i.id AND p.part = 1) AS part_1
 FROM interception i WHERE i.id = ?
 """
+AFTER = f"""
+SELECT i.started_at, i.id FROM interception i
+WHERE i.id = :after AND (:initiator_id IS NULL OR i.initiator_id = :initiator_id)
+    AND ({NOT_EXPIRED.format("i")})
+"""  # noqa: S608 - constants of this package
 SESSION_KEYS = "SELECT session_key FROM session WHERE session_id = ?"
 SOURCES = ("session_key", "initiator_id", *NAMES)
 """Columns with an index of their own, the most selective first."""
@@ -48,23 +57,27 @@ def full_by_id(connection: sqlite3.Connection, interception_id: str) -> Intercep
 
 
 def page_of_interceptions(
-    connection: sqlite3.Connection, asked: Filter, reach: Reach, window: Window
+    connection: sqlite3.Connection, counts: Counts, asked: Filter, reach: Reach, window: Window
 ) -> Page[Interception]:
     """Return one page. Raises ``CursorInvalid``."""
     cursors = Cursors(connection, "interceptions", asked, reach, window)
-    t0, place = cursors.read() or (micros(window.now) // 1000, None)
+    start = cursors.start(micros(window.now) // 1000)
     is_visible, initiator_id = initiator_of(asked, reach)
     if not is_visible:
         return Page((), 0, count_exact=True, next_cursor=None)
-    walk = Walk(connection, asked, values_of(asked, initiator_id, window))
+    values = values_of(asked, initiator_id, window)
+    if window.after is not None:
+        start = replace(start, place=after_of(connection, AFTER, values))
+    walk = Walk(connection, asked, values)
     found = stretch(
-        walk.below(place),
+        walk.below(start.place),
         window.limit,
         made=lambda row: full(connection.execute(FULL, (row["key"],)).fetchone()),
         weight=size_of,
+        skip=start.skip,
     )
-    count, is_exact = walk.count()
-    return Page(found.rows, count, is_exact, cursors.written(t0, found.stopped))
+    count, is_exact = counted_once(counts, cursors.listing, window.now, start, found, walk.count)
+    return Page(found.rows, count, is_exact, cursors.written(start.t0, found))
 
 
 @final

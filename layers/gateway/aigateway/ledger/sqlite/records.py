@@ -18,6 +18,8 @@ from aigateway.ledger.sqlite.columns import (
     full,
 )
 from aigateway.ledger.sqlite.connection import Database
+from aigateway.ledger.sqlite.reading import Names
+from aigateway.ledger.sqlite.walks import Counts
 from aigateway.ledger.store import ParentQuery
 from aigateway.steps import Step
 
@@ -144,11 +146,14 @@ class SqliteRecords:
     """Opening and closing, and what belongs to them."""
 
     _database: Database
+    _counts: Counts
+    _names: Names
 
     async def open(self, opened: Opened) -> None:
         row = columns(OPENED_COLUMNS, opened_row(opened) | {"session_key": opened.session_key})
         text = opened_text(opened)
         await self._database.write(lambda connection: _open(connection, opened, row, text))
+        self._counts.forget()
 
     async def close(self, opened: Opened, closed: Closed, steps: tuple[Step, ...]) -> bool:
         document = closed_row(closed) | {"error_message": closed.error_message}
@@ -164,7 +169,10 @@ class SqliteRecords:
             _count(connection, steps)
             return True
 
-        return await self._database.write(work)
+        has_won = await self._database.write(work)
+        self._counts.forget()
+        self._names.forget()
+        return has_won
 
     async def count(self, steps: tuple[Step, ...]) -> None:
         await self._database.write(lambda connection: _count(connection, steps))

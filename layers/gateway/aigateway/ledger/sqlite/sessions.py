@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from heapq import merge
 from typing import final
 
@@ -16,11 +17,14 @@ from aigateway.ledger.sqlite.walks import (
     NAMES,
     NOT_EXPIRED,
     TIMES,
+    Counts,
     Cursors,
     Examined,
     Values,
+    after_of,
     asked_of,
     counted,
+    counted_once,
     stretch,
     values_of,
 )
@@ -28,6 +32,11 @@ from aigateway.ledger.sqlite.walks import (
 ACTIVITIES = ("last_active_ms", "a1", "a2", "a3", "a4", "a5", "a6", "a7")
 OWN = ("session_id", "initiator_id")
 NEWEST = "SELECT max(last_active_ms) FROM session"
+AFTER = f"""
+SELECT s.last_active_ms, s.session_key FROM session s
+WHERE s.session_id = :after AND (:initiator_id IS NULL OR s.initiator_id = :initiator_id)
+    AND ({NOT_EXPIRED.format("s")})
+"""  # noqa: S608 - constants of this package
 COMBINATIONS = """
 SELECT provider, provider_name, model FROM combination
 WHERE session_key = ? AND (ended OR ?)
@@ -77,25 +86,28 @@ SOURCES = {
 
 
 def page_of_sessions(
-    connection: sqlite3.Connection, asked: Filter, reach: Reach, window: Window
+    connection: sqlite3.Connection, counts: Counts, asked: Filter, reach: Reach, window: Window
 ) -> Page[Session]:
     """Return one page. Raises ``CursorInvalid``."""
     cursors = Cursors(connection, "sessions", asked, reach, window)
-    before = cursors.read()
+    newest = connection.execute(NEWEST).fetchone()[0] or 0
+    start = cursors.start(max(micros(window.now) // 1000, newest))
     is_visible, initiator_id = initiator_of(asked, reach)
     if not is_visible:
         return Page((), 0, count_exact=True, next_cursor=None)
-    newest = connection.execute(NEWEST).fetchone()[0] or 0
-    t0, place = before or (max(micros(window.now) // 1000, newest), None)
-    walk = Walk(connection, asked, values_of(asked, initiator_id, window))
+    values = values_of(asked, initiator_id, window)
+    if window.after is not None:
+        start = replace(start, place=after_of(connection, AFTER, values))
+    walk = Walk(connection, asked, values)
     found = stretch(
-        walk.below(place, t0),
+        walk.below(start.place, start.t0),
         window.limit,
         made=lambda row: _session(connection, row, window),
         weight=lambda _: 0,
+        skip=start.skip,
     )
-    count, is_exact = walk.count()
-    return Page(found.rows, count, is_exact, cursors.written(t0, found.stopped))
+    count, is_exact = counted_once(counts, cursors.listing, window.now, start, found, walk.count)
+    return Page(found.rows, count, is_exact, cursors.written(start.t0, found))
 
 
 @final

@@ -3,9 +3,11 @@
 import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
-from typing import Generic, TypeVar, final
+from datetime import datetime
+from typing import Any, Generic, TypeVar, final
 
 from aigateway.clock import micros
+from aigateway.errors import CursorInvalid
 from aigateway.ledger.listing import (
     COUNT_LIMIT,
     EXAMINED_LIMIT,
@@ -20,10 +22,13 @@ from aigateway.ledger.listing import (
     signed,
     unsigned,
 )
+from aigateway.ledger.recall import Recall
 from aigateway.ledger.sqlite.columns import bound
 
 Row = TypeVar("Row")
 Values = dict[str, object]
+ListingKey = tuple[str, str]
+Counts = Recall[ListingKey, tuple[int, bool]]
 CURSOR_KEY = "SELECT value FROM setting WHERE name = 'cursor_key'"
 NAMES = ("model", "provider_name", "client", "provider")
 """The names of a filter, the most selective first."""
@@ -54,7 +59,16 @@ def values_of(asked: Filter, initiator_id: str | None, window: Window) -> Values
     times = {name: micros(values[name]) for name in TIMES if values[name] is not None}
     included = {"inflight": window.inflight, "auxiliary": window.auxiliary}
     named = values | times | included | {"initiator_id": initiator_id, "now": micros(window.now)}
+    named["after"] = window.after
     return {name: bound(value) for name, value in named.items()}
+
+
+def after_of(connection: sqlite3.Connection, statement: str, values: Values) -> tuple[int, str]:
+    """Return the place of the one row that a page follows. Raises ``CursorInvalid``."""
+    found = connection.execute(statement, values).fetchmany(2)
+    if len(found) != 1:
+        raise CursorInvalid("no row of this id, or several")
+    return found[0][0], found[0][1]
 
 
 @final
@@ -78,10 +92,14 @@ class Examined:
 @final
 @dataclass(frozen=True, slots=True)
 class Stretch(Generic[Row]):
-    """What a walk found, and the place where it stopped; ``None``: it came to the end."""
+    """What a walk found, and the place where it stopped; ``None``: it came to the end.
+
+    ``skip`` is how many matching rows were still to be dropped.
+    """
 
     rows: tuple[Row, ...]
     stopped: tuple[int, str] | None
+    skip: int
 
 
 def stretch(
@@ -89,21 +107,53 @@ def stretch(
     limit: int,
     made: Callable[[sqlite3.Row], Row],
     weight: Callable[[Row], int],
+    skip: int = 0,
 ) -> Stretch[Row]:
-    """Walk until the page is full, or heavy, or enough was examined."""
+    """Drop ``skip`` rows, then walk until the page is full, or heavy, or enough was examined."""
+    most = EXAMINED_LIMIT + skip
     rows: list[Row] = []
     examined = weighed = 0
     last: tuple[int, str] | None = None
     for step in walk:
         is_full = len(rows) >= limit or weighed >= PAGE_CHARACTERS
-        if is_full or examined >= EXAMINED_LIMIT:
-            return Stretch(tuple(rows), last)
+        if is_full or examined >= most:
+            return Stretch(tuple(rows), last, skip)
         last = step.place
         examined += not step.moved
-        if step.row["matches"]:
+        if step.row["matches"] and skip:
+            skip -= 1
+        elif step.row["matches"]:
             rows.append(made(step.row))
             weighed += weight(rows[-1])
-    return Stretch(tuple(rows), None)
+    return Stretch(tuple(rows), None, skip)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a page begins: below ``place``, in the order of ``t0``, after ``skip`` rows."""
+
+    t0: int
+    place: tuple[int, str] | None
+    skip: int
+
+
+def counted_once(
+    counts: Counts,
+    listing: ListingKey,
+    now: datetime,
+    start: Start,
+    found: Stretch[Any],
+    counting: Callable[[], tuple[int, bool]],
+) -> tuple[int, bool]:
+    """Return the rows of a listing: all were on this page, or it was counted lately, or count."""
+    if start.place is None and found.stopped is None:
+        return start.skip - found.skip + len(found.rows), True
+    known = counts.recalled(listing, now)
+    if known is None:
+        known = counting()
+        counts.note(listing, now, known)
+    return known
 
 
 def counted(
@@ -134,18 +184,22 @@ class Cursors:
         window: Window,
     ) -> None:
         self._key: bytes = connection.execute(CURSOR_KEY).fetchone()[0]
-        self._hashes = (filter_hash(listing, asked, window), caller_hash(reach))
-        self._text = window.cursor
+        self.listing: ListingKey = filter_hash(listing, asked, window), caller_hash(reach)
+        self._window = window
 
-    def read(self) -> tuple[int, tuple[int, str]] | None:
-        """Return t0 and place of the page before. Raises ``CursorInvalid``."""
-        if self._text is None:
-            return None
-        cursor = unsigned(self._text, *self._hashes, self._key)
+    def start(self, t0: int) -> Start:
+        """Return where the page begins; ``t0`` holds for the first one. Raises ``CursorInvalid``.
+
+        It knows nothing of ``window.after``, which each list finds by itself.
+        """
+        if self._window.cursor is None:
+            return Start(t0, None, self._window.offset)
+        cursor = unsigned(self._window.cursor, *self.listing, self._key)
         at, _, key = cursor.position.partition("#")
-        return cursor.t0, (int(at), key)
+        return Start(cursor.t0, (int(at), key), cursor.skip)
 
-    def written(self, t0: int, place: tuple[int, str] | None) -> str | None:
-        if place is None:
+    def written(self, t0: int, found: Stretch[Any]) -> str | None:
+        if found.stopped is None:
             return None
-        return signed(Cursor(t0, f"{place[0]}#{place[1]}"), *self._hashes, self._key)
+        position = f"{found.stopped[0]}#{found.stopped[1]}"
+        return signed(Cursor(t0, position, found.skip), *self.listing, self._key)
