@@ -13,9 +13,11 @@ from aigateway.clock import Clock, SystemClock
 from aigateway.errors import SettingsError
 from aigateway.ledger.store import Store
 from aigateway.settings import Settings
+from aigateway.transcript.facts import Dialect
 from cli import people, sessions
 from cli.ledger import Mistake, opened
 from cli.output import Output
+from cli.replay import replay
 
 Command = Callable[[Store, Clock, Namespace, Output], Awaitable[None]]
 
@@ -49,6 +51,7 @@ def _parser() -> ArgumentParser:
     one.add_argument("--user", help="whose, where several users have a session with this id")
     one.add_argument("--full", action="store_true", help="cut nothing, however long")
     _answers_with(one, sessions.show_session)
+    _add_replay(commands)
     demo = commands.add_parser("demo", help="drive a scripted coding session and print its record")
     demo.set_defaults(id=None, user=None, full=False)
     _answers_with(demo, sessions.show_session)
@@ -78,6 +81,18 @@ def _add_people(commands: Any) -> None:  # noqa: ANN401 - argparse has no public
     _answers_with(revoke, people.revoke_key)
 
 
+def _add_replay(commands: Any) -> None:  # noqa: ANN401 - argparse has no public name for it
+    recorded = commands.add_parser("replay", help="read a recorded response and print its facts")
+    recorded.add_argument(
+        "file", metavar="FILE", help="a response as it came, with or without its head; - is stdin"
+    )
+    recorded.add_argument("--dialect", choices=[str(dialect) for dialect in Dialect])
+    recorded.add_argument("--status", type=int, metavar="N", help="default: the head's, else 200")
+    recorded.add_argument("--coding", metavar="NAME", help="content coding, such as gzip or br")
+    recorded.add_argument("--cut", action="store_true", help="the body broke off")
+    recorded.add_argument("--json", action="store_true", help="print JSON")
+
+
 def _answers_with(parser: ArgumentParser, command: Command, *, creates: bool = False) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=command, creates=creates)
@@ -100,6 +115,10 @@ def main(arguments: Sequence[str]) -> int:
         return run_lambda(arguments[1:])
     wanted = _parser().parse_args(arguments)
     try:
+        if wanted.command == "replay":
+            replay(wanted, Output())
+            sys.stdout.flush()
+            return 0
         settings = Settings.from_env(os.environ)
         if wanted.command == "demo":
             from cli import demo  # noqa: PLC0415 - only this command needs it
