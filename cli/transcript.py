@@ -11,6 +11,7 @@ from aigateway.interception import TOKEN_NAMES, Closed
 from aigateway.ledger.rows import Interception
 from aigateway.sessions.threads import Conversation, Thread, conversation_of
 from aigateway.transcript.facts import AnsweredCall, Thought, ToolUsage
+from cli.branches import Tree, tree_of
 from cli.figures import clock_time, day_time, duration, plural, size
 from cli.terminal import Line, Span
 
@@ -25,6 +26,7 @@ STEP = Span("  ")
 THOUGHT = Span("    ┊ ", "faint")
 CALL = Span("    ")
 INPUT = Span("        ")
+BRANCH = "    │ "
 
 
 @final
@@ -52,14 +54,36 @@ def transcript(rows: tuple[Interception, ...], *, full: bool = False) -> Iterato
     """Return the lines of one session, given all its interceptions with their texts."""
     conversation = conversation_of(rows)
     yield from _head(rows, conversation)
-    cut, before = Cut(full), None
-    for thread in conversation.threads:
+    told = _Told(conversation, tree_of(conversation.threads), Cut(full))
+    yield from _threads(told.tree.roots, told)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What every part of one transcript needs."""
+
+    conversation: Conversation
+    tree: Tree
+    cut: Cut
+
+
+def _threads(threads: tuple[Thread, ...], told: _Told) -> Iterator[Line]:
+    before = None
+    for thread in threads:
         if before is None or not _repeats(thread.root, before):
             yield Line()
             yield from _beginning(thread.root)
-            yield from _prompt(thread.root, cut)
-        yield from _steps(thread, conversation, cut)
+            yield from _prompt(thread.root, told.cut)
+        yield from _steps(thread, told)
         before = thread.root
+
+
+def _below(row: Interception, told: _Told) -> Iterator[Line]:
+    """Return the sub-agents that were begun in this step, further in."""
+    for line in _threads(told.tree.below.get(row.id, ()), told):
+        margin = Span(BRANCH + line.margin.text, line.margin.style)
+        yield Line(line.spans, margin)
 
 
 def _repeats(row: Interception, before: Interception) -> bool:
@@ -120,11 +144,12 @@ def _beginning(root: Interception) -> Iterator[Line]:
         yield Line((Span(f"({said})", "faint"),), BAR)
 
 
-def _steps(thread: Thread, conversation: Conversation, cut: Cut) -> Iterator[Line]:
+def _steps(thread: Thread, told: _Told) -> Iterator[Line]:
     for row in thread.rows:
         if row is not thread.root:
-            yield from _prompt(row, cut)
-        yield from _step(row, conversation, cut)
+            yield from _prompt(row, told.cut)
+        yield from _step(row, told.conversation, told.cut)
+        yield from _below(row, told)
 
 
 def _prompt(row: Interception, cut: Cut) -> Iterator[Line]:
