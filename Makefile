@@ -4,8 +4,8 @@
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := doors
 .DELETE_ON_ERROR:
-.SILENT: check-lock .venv-run/ready .venv/ready .venv-sam/ready .venv-aws/ready
-.PHONY: doors setup run run-lambda demo test quick check check-lock check-template fix smoke clients bench lock build deploy
+.SILENT: check-lock .venv-run/ready .venv/ready .venv-sam/ready .venv-aws/ready .venv-api/ready
+.PHONY: doors setup run run-lambda demo test quick check check-lock check-template fix smoke clients lists api bench lock build deploy
 
 # Any Python from 3.11 on; asked for only when an environment is made.
 PYTHON = $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -38,8 +38,8 @@ run-lambda: .venv-run/ready .venv-aws/ready  # the same as deployed: functions i
 demo: .venv-run/ready  # a scripted coding session through a running `make run`, or one of its own, printed
 	@exec bin/aigw demo
 
-test: .venv/ready .venv-run/ready .venv-sam/ready .venv-aws/ready  # every test but the real clients' and a deployment's
-	$(DEV) -m pytest -n auto --dist loadfile --ignore tests/clients -m 'not deployed'
+test: .venv/ready .venv-run/ready .venv-sam/ready .venv-aws/ready  # every test but those of clients, api and a deployment
+	$(DEV) -m pytest -n auto --dist loadfile --ignore tests/clients --ignore tests/schema -m 'not deployed'
 
 quick: .venv/ready  # unit, golden and house tests
 	$(DEV) -m pytest $(wildcard tests/unit tests/golden tests/house)
@@ -69,6 +69,14 @@ AGENTS := tests/clients/node_modules/.package-lock.json
 clients: .venv/ready .venv-run/ready .venv-aws/ready $(AGENTS)  # real coding agents from npm through both compositions (large downloads)
 	$(DEV) -m pytest tests/clients
 
+TABLE := tests/lists/node_modules/.package-lock.json
+LONG_LISTS := tests/lists tests/unit/ledger/sqlite/test_bounds.py tests/property/test_long_lists.py
+lists: .venv/ready $(TABLE)  # lists of 20,000 and of 100,000 records: nothing lost, and what a page costs
+	LISTING_ROWS=100000 $(DEV) -m pytest $(LONG_LISTS)
+
+api: .venv/ready .venv-api/ready  # the API's OpenAPI document against the running API
+	$(DEV) -m pytest tests/schema
+
 # The layer's packages and the functions' parameters name one target here, so they cannot disagree.
 RUNTIME := python3.13
 ARCHITECTURE := arm64
@@ -94,6 +102,7 @@ lock_into = $(LOCK) $(2) --group dev -o $(1)/dev.txt \
 	&& $(LOCK) $(2) --group gateway -c $(1)/dev.txt -o $(1)/gateway.txt \
 	&& $(LOCK) $(2) --group sam -o $(1)/sam.txt \
 	&& $(LOCK) $(2) --group aws -o $(1)/aws.txt \
+	&& $(LOCK) $(2) --group api -o $(1)/api.txt \
 	&& $(LOCK) $(2) --group uv -o $(1)/uv.txt
 
 # From what is cached where that is enough: quicker, and it works without a network.
@@ -131,9 +140,17 @@ endef
 .venv-aws/ready: requirements/aws.txt | $(UV_FILE)
 	$(call environment)
 
+.venv-api/ready: requirements/api.txt | $(UV_FILE)
+	$(call environment)
+
 $(AGENTS): tests/clients/package-lock.json
 	@command -v npm >/dev/null || { echo 'make clients needs Node.js and npm' >&2; exit 1; }
 	cd tests/clients && npm install --no-save --no-audit --no-fund  # not ci: it wants every platform's package to exist
+	@touch $@
+
+$(TABLE): tests/lists/package-lock.json
+	@command -v npm >/dev/null || { echo 'make lists needs Node.js and npm' >&2; exit 1; }
+	cd tests/lists && npm install --no-save --no-audit --no-fund
 	@touch $@
 
 .PHONY: nginx

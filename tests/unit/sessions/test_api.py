@@ -305,7 +305,7 @@ def test_an_unknown_route_is_404_in_the_api_shape(api: Api, path: str) -> None:
     assert (answer.status, answer.headers["x-ai-gateway-error"]) == (404, "route_not_supported")
 
 
-@pytest.mark.parametrize("method", ["POST", "DELETE", "HEAD"])
+@pytest.mark.parametrize("method", ["POST", "DELETE", "HEAD", "TRACE"])
 @pytest.mark.parametrize("path", [*ENDPOINTS, "openapi.json"])
 def test_another_method_is_405(api: Api, path: str, method: str) -> None:
     answer = api.get(path, method=method)

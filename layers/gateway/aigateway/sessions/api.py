@@ -38,7 +38,7 @@ Handler = Callable[[Event, object], dict[str, Any]]
 
 PREFIXES = ("/api/v2/aibridge", "/api/v2/ai-gateway")
 OPENAPI = "openapi.json"
-OTHER_METHODS = ["POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+OTHER_METHODS = ["POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "QUERY"]
 
 log = logging.getLogger(__name__)
 
