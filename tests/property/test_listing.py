@@ -1,7 +1,7 @@
 """Random histories, with people working on between the pages, against a plain list in memory."""
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import final
 
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +11,8 @@ from aigateway.interception import Opened
 from aigateway.ledger.listing import Filter, Reach, Window
 from aigateway.ledger.rows import Session
 from aigateway.ledger.sqlite import SqliteStore
-from tests.builders import a_closed, a_usage, an_opened, at
+from tests.builders import an_opened, at
+from tests.histories import Oracle, Remembered
 
 WALK_BEGINS = 10_000.0
 MOVES_PER_WALK = 7
@@ -33,8 +34,8 @@ class Turn:
     ended: bool
     after_ms: int
 
-    def opened(self, seconds: float) -> Opened:
-        return an_opened(
+    def made(self, seconds: float) -> tuple[Opened, bool]:
+        opened = an_opened(
             seconds,
             session=self.session,
             agent=self.agent,
@@ -44,61 +45,7 @@ class Turn:
             model=self.model,
             initiator_id=self.who,
         )
-
-
-@final
-@dataclass(slots=True)
-class Remembered:
-    """A session of the oracle: every interception, and where it stands."""
-
-    key: str
-    place: int
-    records: list[tuple[Opened, bool]] = field(default_factory=list)
-
-    def add(self, opened: Opened, *, ended: bool) -> None:
-        started = milliseconds(opened)
-        if opened.counts_as_activity:
-            self.place = max(self.place, started)
-        self.records.append((opened, ended))
-
-    def matches(self, asked: Filter, reach: Reach, window: Window) -> bool:
-        ended = [opened for opened, is_ended in self.records if is_ended]
-        is_open = window.inflight and len(ended) < len(self.records)
-        is_main = any(not o.lineage.auxiliary for o in ended)
-        if not (is_open or is_main or (ended and window.auxiliary)):
-            return False
-        return any(
-            asked.fits(opened)
-            and reach.initiator_id in (None, opened.initiator_id)
-            and (is_ended or window.inflight)
-            for opened, is_ended in self.records
-        )
-
-
-@final
-class Oracle:
-    """The same history in the store and in plain lists."""
-
-    def __init__(self) -> None:
-        self.store = SqliteStore(None)
-        self.sessions: dict[str, Remembered] = {}
-
-    async def add(self, turn: Turn, seconds: float) -> None:
-        opened = turn.opened(seconds)
-        await self.store.open(opened)
-        if turn.ended:
-            await self.store.close(opened, a_closed(opened, a_usage()), ())
-        new = Remembered(opened.session_key, milliseconds(opened))
-        session = self.sessions.setdefault(opened.session_key, new)
-        session.add(opened, ended=turn.ended)
-
-    def matching(self, asked: Filter, reach: Reach, window: Window) -> list[str]:
-        found = [s for s in self.sessions.values() if s.matches(asked, reach, window)]
-        return [s.key for s in sorted(found, key=lambda s: (s.place, s.key), reverse=True)]
-
-
-def milliseconds(opened: Opened) -> int:
-    return round(opened.started_at.timestamp() * 1000)
+        return opened, self.ended
 
 
 sessions = [f"s-{number}" for number in range(8)]
@@ -144,10 +91,10 @@ def test_a_walk_shows_the_list_as_it_was_when_it_began(
     history: list[Turn], meanwhile: list[Turn], asked: Filter, reach: Reach, window: Window
 ) -> None:
     async def run() -> None:
-        oracle = Oracle()
+        oracle = Oracle(SqliteStore(None))
         await oracle.store.start()
         for turn in history:
-            await oracle.add(turn, turn.after_ms / 100)
+            await oracle.add(turn.made(turn.after_ms / 100))
         await check_walk(oracle, meanwhile, asked, reach, window)
         await check_sums(oracle)
         await check_interceptions(oracle, asked, reach, window)
@@ -174,7 +121,7 @@ async def check_walk(
         window = replace(window, cursor=page.next_cursor)
         for turn in (coming.pop(), coming.pop()) if len(coming) > 1 else ():
             seconds += 1 + turn.after_ms / 1000
-            await oracle.add(turn, seconds)
+            await oracle.add(turn.made(seconds))
     assert len(set(shown)) == len(shown)
     assert [key for key in shown if key in expected] == expected
     by_place = sorted(shown, key=lambda key: (places[key], key), reverse=True)
