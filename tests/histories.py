@@ -119,20 +119,23 @@ class People:
         random = self.random
         chosen = name or (None if random.random() < 0.03 else self._current(seconds))
         own = Random(chosen or str(seconds))  # noqa: S311 - no secret; a session has one user
-        provider = _skewed(random, self.providers)
+        initiator = _skewed(own, self.users)
+        side = own.random() < 0.05
+        taste = own if random.random() < 0.8 else random
+        provider = _skewed(taste, self.providers)
         agent = "agent-1" if random.random() < 0.1 else None
         opened = an_opened(
             seconds,
             session=chosen,
-            initiator_id=_skewed(own, self.users),
+            initiator_id=initiator,
             initiator_username="somebody",
             agent=agent,
-            auxiliary=random.random() < (0.95 if own.random() < 0.05 else 0.05),
+            auxiliary=random.random() < (0.95 if side else 0.05),
             prompt="Go on." if random.random() < 0.3 else None,
-            client=_skewed(own, self.clients),
+            client=_skewed(taste, self.clients),
             provider=provider,
             provider_name=provider if random.random() < 0.9 else "rare",
-            model=_skewed(random, self.models),
+            model=_skewed(taste, self.models),
         )
         return opened, random.random() < 0.98
 

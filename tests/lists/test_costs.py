@@ -22,17 +22,19 @@ from random import Random
 from typing import Any, final
 
 import pytest
+from pynamodb.connection import Connection
 
 from aigateway.interception import Opened
+from aigateway.ledger.documents import opened_text
 from aigateway.ledger.dynamodb import DynamoStore
-from aigateway.ledger.dynamodb.connection import Answering, connect
+from aigateway.ledger.dynamodb.connection import Answering
 from aigateway.ledger.dynamodb.ground import LIST_SHARDS
 from aigateway.ledger.dynamodb.table import table_definition
 from aigateway.ledger.expressions import Update, to_item
 from aigateway.ledger.items import opened_item
 from aigateway.ledger.listing import Filter, Reach, Window
 from aigateway.ledger.moves import record_closed, session_begun, session_closed, session_pointer
-from aigateway.ledger.texts import answer_items, prompt_items
+from aigateway.ledger.texts import ANSWER_PART, PROMPT_PART, answer_text, pieces
 from tests.builders import a_closed, a_thought, a_usage, at
 from tests.contract.stand_in import ACCOUNT, at_once, moto_connection
 from tests.histories import SPAN_SECONDS, People, rows_wanted
@@ -46,7 +48,7 @@ FULL_SIZE = "LISTING_ROWS" in os.environ
 LIMIT = 100 if FULL_SIZE else 5
 BATCH = 25
 """Items that one BatchWriteItem takes (service quota, read 2026-07)."""
-START_SECONDS = 20.0
+START_SECONDS, ANSWER_SECONDS = 20.0, 120.0
 NOW = at(SPAN_SECONDS + 1)
 
 Item = dict[str, Any]
@@ -113,12 +115,14 @@ class Shelf:
 
     def add(self, opened: Opened, *, ended: bool) -> None:
         closed = a_closed(opened, a_usage(), a_thought("Let me see. " * 40))
-        self._put(opened_item(opened), *prompt_items(opened))
+        self._put(opened_item(opened))
+        if (prompt := opened_text(opened)) is not None:
+            self._put(*pieces(opened, PROMPT_PART, prompt))
         pointer = session_pointer(opened)
         self._put(*([dict(pointer.item)] if pointer else []))
         self._change(session_begun(opened, LIST_SHARDS))
         if ended:
-            self._put(*answer_items(opened, closed))
+            self._put(*pieces(opened, ANSWER_PART, answer_text(opened, closed)))
             self._change(record_closed(opened, closed, "d", "own"))
             meta = self.items.get((f"S#{opened.session_key}", "META"), {})
             is_full = len(meta.get("cb", ())) >= 8
@@ -162,7 +166,7 @@ def lay_down(connection: Answering, items: Iterable[Item]) -> None:
         answer = connection.dispatch("BatchWriteItem", {"RequestItems": batch})
         assert not answer.get("UnprocessedItems")
 
-    with ThreadPoolExecutor(4) as threads:
+    with ThreadPoolExecutor(2) as threads:
         list(threads.map(put, range(0, len(requests), BATCH)))
 
 
@@ -186,7 +190,9 @@ def dynalite() -> Iterator[Answering]:
                 for name, value in ACCOUNT.items():
                     patch.setenv(name, value)
                 patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
-                connection = connect()
+                connection = Connection(
+                    read_timeout_seconds=ANSWER_SECONDS, retry_configuration={"mode": "standard"}
+                )
                 connection.dispatch("ListTables", {})
             yield connection
         finally:

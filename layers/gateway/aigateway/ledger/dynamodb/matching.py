@@ -27,6 +27,7 @@ class SessionMatch:
     """Decides whether any interception of a session is what was asked for.
 
     ``in_flight`` counts the open records of each session's partition, where that was asked.
+    ``examined`` counts the records that had to be looked at: they are work like sessions are.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class SessionMatch:
         self._asked = as_stored(asked)
         self._window = window
         self._in_flight = in_flight
+        self.examined = 0
 
     async def fits(self, item: Item) -> bool:
         decided = self._decided(item)
@@ -89,6 +91,7 @@ class SessionMatch:
             f"I#{moment(milliseconds(before)) if before else ''}~",
         )
         async for record in self._table.items(records):
+            self.examined += 1
             if is_shown(record, self._window) and self._fits(record):
                 return True
         return False

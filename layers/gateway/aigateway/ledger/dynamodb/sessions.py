@@ -202,20 +202,22 @@ async def _standing(
         async for row in rows:
             if examined and (matching == enough or bound.is_reached):
                 return examined, False
+            verified = match.examined
             fits = await match.fits(row.item)
             examined.append((row, fits))
             matching += fits
-            bound.examined += 1
+            bound.examined += 1 + match.examined - verified
     return examined, True
 
 
 async def counted(walk: SessionWalk, match: SessionMatch) -> tuple[int, bool]:
     """Count the sessions that match, and say whether all were looked at."""
-    examined = matching = 0
+    sessions = matching = 0
+    before = match.examined
     async with aclosing(walk.standing(None)) as rows:
         async for row in rows:
-            if examined == COUNT_LIMIT:
+            if sessions + match.examined - before >= COUNT_LIMIT:
                 return matching, False
-            examined += 1
+            sessions += 1
             matching += await match.fits(row.item)
     return matching, True
