@@ -63,6 +63,18 @@ async def test_row_69_each_filter_of_the_lists(stage: Stage, name: str) -> None:
 EARLY, LATE = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 
 
+@pytest.mark.parametrize("name", FILTERS)
+async def test_row_69_a_filter_says_the_same_in_q(stage: Stage, name: str) -> None:
+    told = await three_sessions(stage)
+    value, found = FILTERS[name]
+    value = instant(told[value]) if name.startswith("started") else value
+    assert sessions(stage, q=f'{name}:"{value}"') == found
+    other = {name: EARLY if name.startswith("started") else "alice"}
+    status, refused = stage.query("sessions", q=f'{name}:"{value}"', **other)
+    assert status == 400
+    assert name in {fault["field"] for fault in refused["validations"]}
+
+
 @pytest.mark.parametrize(
     ("parameters", "fields"),
     [
