@@ -25,7 +25,7 @@ from local.scripted.codings import decoded
 from local.scripted.headers import answer_headers, is_anthropic, request_id_of
 from local.scripted.log import Entry, Log
 from local.scripted.openai_errors import error as openai_error
-from local.scripted.script import Ask, Dialect, Reply, facts_of, identifier, reply_to
+from local.scripted.script import Ask, Dialect, Reply, asked_of, facts_of, identifier, reply_to
 from local.scripted.side_routes import side_route
 from local.scripted.wishes import Wishes, read_wishes, wishes_in
 
@@ -108,6 +108,7 @@ class _Provider:
         except (ValueError, AttributeError, KeyError, TypeError) as problem:
             await answer.refuse(400, f"The request cannot be read: {problem}")
             return
+        entry.asked = asked_of(name, ask)
         dialect = cast("Dialect", module)
         reply = reply_to(ask, wishes, answer.serial, self._number, dialect)
         if wishes.fault == "status":

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from local.scripted.conversation import INJECTED, Said, position
 from local.scripted.openai_errors import error
-from local.scripted.script import Ask, Body, Call, Reply, Said, Tool, pieces, position, sse
+from local.scripted.script import Ask, Body, Call, Reply, Tool, pieces, sse
 
 prefixes: Mapping[str, str] = MappingProxyType(
     {"response": "chatcmpl-", "call": "call_", "item": "", "request": "req_"}
@@ -54,7 +55,8 @@ def _said(messages: list[Body]) -> Iterator[Said]:
             case "user":
                 content = message.get("content") or ""
                 parts = [content] if isinstance(content, str) else _texts(content)
-                yield "human", parts[-1] if parts else ""
+                own = [part for part in parts if not part.lstrip().startswith(INJECTED)]
+                yield "human", own[-1] if own else ""
 
 
 def _texts(parts: list[Body]) -> list[str]:

@@ -36,6 +36,7 @@ class Entry:
     response_bytes: int = 0
     sent: Any = field(default_factory=hashlib.sha256)
     sent_at: list[tuple[float, int]] = field(default_factory=list)
+    asked: dict[str, Any] = field(default_factory=dict)
     answered: dict[str, Any] = field(default_factory=dict)
 
     def note_sent(self, chunk: bytes) -> None:
@@ -59,6 +60,7 @@ class Entry:
             "response_bytes": self.response_bytes,
             "response_sha256": self.sent.hexdigest(),
             "sent_at": self.sent_at,
+            "asked": self.asked,
             "answered": self.answered,
         }
 

@@ -5,18 +5,8 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from local.scripted.script import (
-    Ask,
-    Body,
-    Reply,
-    Said,
-    Thinking,
-    Tool,
-    identifier,
-    pieces,
-    position,
-    sse,
-)
+from local.scripted.conversation import INJECTED, Said, position
+from local.scripted.script import Ask, Body, Reply, Thinking, Tool, identifier, pieces, sse
 
 prefixes: Mapping[str, str] = MappingProxyType(
     {"response": "msg_01", "call": "toolu_01", "item": "", "request": "req_011"}
@@ -78,7 +68,7 @@ def _said(messages: list[Body]) -> Iterator[Said]:
             yield "result", ""
         elif message.get("role") == "user":
             texts = [block["text"] for block in blocks if block.get("type") == "text"]
-            own = [text for text in texts if not text.lstrip().startswith("<system-reminder>")]
+            own = [text for text in texts if not text.lstrip().startswith(INJECTED)]
             yield "human", own[-1] if own else ""
 
 

@@ -1,20 +1,20 @@
 """OpenAI Responses, as the service sends it (public API reference, read 2026-07)."""
 
+import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from local.scripted.conversation import INJECTED, Said, position
 from local.scripted.script import (
     CUT_SHORT,
     Ask,
     Body,
     Reply,
-    Said,
     Thinking,
     Tool,
     identifier,
     pieces,
-    position,
     sse,
 )
 
@@ -24,13 +24,7 @@ prefixes: Mapping[str, str] = MappingProxyType(
 stops = ("completed", "completed")
 Item = dict[str, Any]
 Event = dict[str, Any]
-INJECTED = (
-    "<subagent_notification>",
-    "<environment_context>",
-    "<user_instructions>",
-    "# AGENTS.md",
-)
-"""How messages begin that a client program writes in the user's name."""
+AGENT_ID = re.compile(r'"agent_id" ?: ?"([^"]+)"')
 
 
 def read(body: Body, body_bytes: int) -> Ask:
@@ -50,6 +44,7 @@ def read(body: Body, body_bytes: int) -> Ask:
         schema=format_.get("schema") if format_.get("type") == "json_schema" else None,
         body_bytes=body_bytes,
         encrypted="reasoning.encrypted_content" in (body.get("include") or ()),
+        agents=() if isinstance(given, str) else tuple(_agents(given)),
     )
 
 
@@ -81,11 +76,19 @@ def _said(items: list[Body]) -> Iterator[Said]:
         elif kind == "message" and item.get("role") == "user":
             content = item.get("content") or ""
             texts = [content] if isinstance(content, str) else _texts(content)
-            own = [text for text in texts if not text.startswith(INJECTED)]
+            own = [text for text in texts if not text.lstrip().startswith(INJECTED)]
             if own:
                 yield "human", "\n".join(own)
         else:
             yield "other", ""
+
+
+def _agents(items: list[Body]) -> Iterator[str]:
+    """Ids in what Codex's ``spawn_agent`` gave back."""
+    for item in items:
+        output = item.get("output")
+        if str(item.get("type")).endswith("_output") and isinstance(output, str):
+            yield from AGENT_ID.findall(output)
 
 
 def _texts(parts: list[Body]) -> list[str]:

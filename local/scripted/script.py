@@ -19,8 +19,6 @@ from local.scripted.wishes import Wishes
 
 Body = Mapping[str, Any]
 Thinking = Literal["off", "shown", "hidden"]
-Said = tuple[Literal["human", "result", "call", "other"], str]
-"""One item of a conversation; the text is that of a human's message."""
 
 CUT_SHORT = frozenset({"max_tokens", "length", "max_output_tokens"})
 CHARACTERS_PER_TOKEN = 4
@@ -40,7 +38,10 @@ class Tool:
 @final
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request. ``rounds`` counts the turns with tool calls since the human's last message."""
+    """A request. ``rounds`` counts the turns with tool calls since the human's last message.
+
+    ``agents``: ids of the sub-agents that earlier calls have started.
+    """
 
     model: str
     streaming: bool
@@ -52,6 +53,7 @@ class Ask:
     body_bytes: int
     encrypted: bool = False
     wants_usage: bool = True
+    agents: tuple[str, ...] = ()
 
 
 @final
@@ -147,14 +149,16 @@ def _calls(ask: Ask, wishes: Wishes, serial: str, dialect: Dialect) -> tuple[Cal
     if ask.rounds >= wishes.rounds or not (ask.tools or wishes.tools):
         return ()
     offered = {tool.name: tool for tool in ask.tools}
-    names = wishes.tools or (preferred(list(offered)),)
+    is_later = bool(ask.rounds and wishes.then)
+    names = wishes.then if is_later else wishes.tools or (preferred(list(offered)),)
+    given = None if is_later else wishes.input
     tools = [offered.get(name) or Tool(name, {}) for name in names]
     return tuple(
         Call(
             call_id=dialect.prefixes["call"] + identifier(serial, f"call{index}"),
             item_id=dialect.prefixes["item"] + identifier(serial, f"item{index}"),
             name=tool.name,
-            input=wishes.input if wishes.input is not None else _input(tool, ask.prompt, index),
+            input=_input(tool, ask, index) if given is None else given,
             custom=tool.custom,
             namespace=tool.namespace,
         )
@@ -162,10 +166,12 @@ def _calls(ask: Ask, wishes: Wishes, serial: str, dialect: Dialect) -> tuple[Cal
     )
 
 
-def _input(tool: Tool, prompt: str, index: int) -> str:
+def _input(tool: Tool, ask: Ask, index: int) -> str:
     if tool.custom:
         return f"look {index + 1}\n"
-    value = example({**tool.schema, "type": "object"}, prompt, index)
+    value = example({**tool.schema, "type": "object"}, ask.prompt, index)
+    if isinstance(value, dict) and "targets" in value:
+        value["targets"] = list(ask.agents)
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -203,23 +209,6 @@ def _usage(ask: Ask, wishes: Wishes, said: Iterable[str], thoughts: Iterable[str
     return Usage(taken, output, cache_read, prompt - taken - cache_read, reasoning)
 
 
-def position(conversation: Iterable[Said]) -> tuple[str, int]:
-    """The human's last message, and the turns with tool calls since.
-
-    ``conversation`` is given from its end. Calls side by side are one turn; a result whose call
-    the provider is to remember (``previous_response_id``) is one as well.
-    """
-    rounds, before, answered, prompt = 0, "", False, ""
-    for kind, text in conversation:
-        if kind == "human":
-            prompt = text
-            break
-        rounds += kind == "call" and before != "call"
-        answered = answered or kind == "result"
-        before = before if kind == "other" else kind
-    return prompt, max(rounds, int(answered))
-
-
 def pieces(text: str, count: int = 0, size: int = 14) -> Iterator[str]:
     """Cut a text as a stream does: into ``count`` parts, or parts of ``size`` characters."""
     if count:
@@ -246,6 +235,18 @@ def facts_of(name: str, ask: Ask, reply: Reply) -> dict[str, Any]:
         ],
         "thoughts": [] if reply.hidden else list(reply.thoughts),
         "text": reply.text,
+    }
+
+
+def asked_of(name: str, ask: Ask) -> dict[str, Any]:
+    """What a faithful record of the request says, and where it stands in its conversation."""
+    return {
+        "dialect": name,
+        "model": ask.model,
+        "streaming": ask.streaming,
+        "prompt": ask.prompt,
+        "rounds": ask.rounds,
+        "tools": len(ask.tools),
     }
 
 

@@ -23,6 +23,7 @@ Pace and encoding
 Content
     tools=A,B             call these tools, in parallel, whether they are offered or not
     input=JSON            the input of each call; any text for a free-form tool
+    then=A,B              call these in later turns, with inputs made up from their schema
     rounds=N              turns with tool calls after one prompt (1); 0: none
     think=TEXT            reasoning text, also where the request asks for none
     redacted=N            that many redacted thinking blocks (Messages)
@@ -62,6 +63,7 @@ class Wishes:
     split: int = 0
     encoding: str = ""
     tools: tuple[str, ...] = ()
+    then: tuple[str, ...] = ()
     input: str | None = None
     rounds: int = 1
     think: str = ""
@@ -99,8 +101,9 @@ def _with(wishes: Wishes, name: str, value: str, pair: str) -> Wishes:
         return replace(wishes, fault=name, detail=value)
     if name == "encoding" and value not in ENCODINGS:
         raise ValueError(f"expected one of {', '.join(ENCODINGS)}, found {pair!r}")
-    if name == "tools":
-        return replace(wishes, tools=tuple(filter(None, value.split(","))))
+    if name in {"tools", "then"}:
+        changed: dict[str, Any] = {name: tuple(filter(None, value.split(",")))}
+        return replace(wishes, **changed)
     if name == "usage":
         usage = tuple(_number(part, pair) for part in value.split(","))
         if len(usage) != USAGE_PARTS:
@@ -109,7 +112,7 @@ def _with(wishes: Wishes, name: str, value: str, pair: str) -> Wishes:
     field = name.replace("-", "_")
     if field not in KINDS or field in {"source", "fault", "detail"}:
         raise ValueError(f"unknown wish {pair!r}")
-    changed: dict[str, Any] = {field: _number(value, pair) if KINDS[field] is int else value}
+    changed = {field: _number(value, pair) if KINDS[field] is int else value}
     return replace(wishes, **changed)
 
 
