@@ -67,7 +67,7 @@ bench: .venv/ready .venv-aws/ready $(UV_FILE) nginx  # the benchmark with nginx 
 
 AGENTS := tests/clients/node_modules/.package-lock.json
 clients: .venv/ready .venv-run/ready .venv-aws/ready $(AGENTS)  # real coding agents from npm through both compositions (large downloads)
-	$(DEV) -m pytest tests/clients
+	$(DEV) -m pytest -n 2 tests/clients
 
 TABLE := tests/lists/node_modules/.package-lock.json
 LONG_LISTS := tests/lists tests/unit/ledger/sqlite/test_bounds.py tests/property/test_long_lists.py
