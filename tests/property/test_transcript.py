@@ -1,14 +1,10 @@
 """Facts depend on the bytes of a response, and on nothing else about how they come."""
 
 import json
-import zlib
 from collections.abc import Iterable
 from dataclasses import asdict
-from itertools import pairwise
 
-import brotli  # type: ignore[import-untyped] # ships no types
 import pytest
-import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,27 +14,12 @@ from aigateway.transcript.prompts import filter_for
 from aigateway.transcript.reader import read_opening, reader_for
 from aigateway.wire.frames import Frame
 from tests.golden.recordings import RECORDINGS, Recording, as_json, facts_in
+from tests.property.codings import encoded, sliced
 
 recordings = st.sampled_from(RECORDINGS)
 quick = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
-
-
-def encoded(body: bytes, coding: bytes | None) -> bytes:
-    if coding == b"gzip":
-        packer = zlib.compressobj(wbits=31)
-        return packer.compress(body) + packer.flush()
-    if coding == b"br":
-        return bytes(brotli.compress(body))
-    if coding == b"zstd":
-        return zstandard.ZstdCompressor().compress(body)
-    return body
-
-
-def sliced(body: bytes, cuts: Iterable[int]) -> list[bytes]:
-    edges = sorted({0, len(body), *(cut % (len(body) + 1) for cut in cuts)})
-    return [body[start:end] for start, end in pairwise(edges)]
 
 
 @quick
