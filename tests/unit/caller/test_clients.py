@@ -44,6 +44,17 @@ CASES: list[tuple[str | None, Pairs, str, str | None]] = [
     ("Charm Crush/0.7.1", (), "Charm Crush", "0.7.1"),
     ("charm-crush/v0.7.1", (), "Charm Crush", "0.7.1"),
     ("junie:1.2.3", (), "Junie", "1.2.3"),
+    # RooCodeInc/Roo-Code src/api/providers/constants.ts; one of its forks names itself behind it.
+    ("RooCode/3.25.0", (("x-title", "Roo Code"),), "Roo Code", "3.25.0"),
+    ("RooCode/3.25.0 ZooCode/3.25.0 (VSCode; OpenAI-Compatible)", (), "Roo Code", "3.25.0"),
+    # cline/cline, its DEFAULT_HEADERS: the version of the extension.
+    ("Cline/3.47.0", (("x-title", "Cline"),), "Cline", "3.47.0"),
+    # continuedev/continue extensions/cli: the terminal program; its editor extensions say nothing.
+    ("Continue-CLI/1.5.2", (), "Continue", "1.5.2"),
+    # google-gemini/gemini-cli packages/core/src/core/contentGenerator.ts.
+    ("GeminiCLI/0.40.0/gemini-3-pro (linux; x64)", (), "Gemini CLI", "0.40.0"),
+    # QwenLM/qwen-code packages/core/src/core/openaiContentGenerator/provider/default.ts.
+    ("QwenCode/0.14.1 (linux; x64)", (), "Qwen Code", "0.14.1"),
     ("Anthropic/Python 2.12.0", (), "Unknown", None),
     ("OpenAI/Python 3.54.0", (), "Unknown", None),
     ("zed", (), "Unknown", None),

@@ -54,13 +54,17 @@ TABLE: tuple[tuple[str, Test], ...] = (
     (COPILOT_CLI, _agent("copilot/")),
     (KILO_CODE, _agent("kilo-code/", "kilo/")),
     (KILO_CODE, _says(b"originator", "kilo-code")),
-    ("Roo Code", _agent("roo-code/")),
+    ("Roo Code", _agent("roo-code/", "roocode/")),
     ("Roo Code", _says(b"originator", "roo-code")),
     ("Coder Agents", _agent("coder-agents/")),
     ("Charm Crush", _agent("charm crush/", "charm-crush/")),
     ("Cursor", _has(b"x-cursor-client-version")),
     (OPENCODE, _agent("opencode/")),
     ("Junie", _agent("junie:")),
+    ("Cline", _agent("cline/")),
+    ("Continue", _agent("continue-cli/")),
+    ("Gemini CLI", _agent("geminicli/")),
+    ("Qwen Code", _agent("qwencode/")),
     (
         COPILOT_CLI,
         lambda headers, agent: (
