@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 
 from aigateway.relay.scribe import Scribe
 from aigateway.transcript.facts import Dialect, Thought, TokenUsage, ToolUsage
+from aigateway.transcript.prompts import filter_for
+from aigateway.transcript.reader import read_opening
 from aigateway.wire.messages import ResponseHead
 from tests.clocks import HeldClock
 from tests.property.codings import CODINGS, encoded, sliced
 from tests.property.conversations import chat, messages, responses
 from tests.property.conversations.model import Record, Row
+from tests.property.conversations.requests import Asked, requests
 from tests.property.conversations.wire import Response
 
 ASKED = os.environ.get("FUZZ_CONVERSATIONS")
@@ -104,3 +107,22 @@ def test_a_document_is_recorded_as_it_is(
     dialect: Dialect, data: st.DataObject, cuts: list[int], coding: bytes | None
 ) -> None:
     compare(data.draw(DOCUMENTS[dialect]), cuts, coding)
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+@many
+@given(data=st.data())
+def test_a_request_is_recorded_for_what_is_new_in_it(dialect: Dialect, data: st.DataObject) -> None:
+    request = data.draw(requests(dialect))
+    opening = read_opening(dialect, request.body, filter_for(request.client))
+    prompt = opening.prompt
+    found = Asked(
+        model=opening.model or "",
+        streaming=opening.streaming,
+        prompt=prompt.text if prompt else None,
+        kind=prompt.kind if prompt else None,
+        answered=tuple(call.call_id for call in opening.answered_calls),
+        tools=opening.tools,
+        unavailable=opening.prompt_unavailable,
+    )
+    assert found == request.asked
