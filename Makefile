@@ -4,8 +4,8 @@
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := doors
 .DELETE_ON_ERROR:
-.SILENT: check-lock .venv-run/ready .venv/ready .venv-sam/ready .venv-aws/ready .venv-api/ready
-.PHONY: doors setup run run-lambda demo test quick check check-lock check-template fix smoke clients lists api bench lock build deploy
+.SILENT: check-lock .venv-run/ready .venv/ready .venv-sam/ready .venv-aws/ready .venv-api/ready .venv-mutants/ready
+.PHONY: doors setup run run-lambda demo test quick check check-lock check-template fix smoke clients lists api fuzz mutants bench lock build deploy
 
 # Any Python from 3.11 on; asked for only when an environment is made.
 PYTHON = $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -77,6 +77,16 @@ lists: .venv/ready $(TABLE)  # lists of 20,000 and of 100,000 records: nothing l
 api: .venv/ready .venv-api/ready  # the API's OpenAPI document against the running API
 	$(DEV) -m pytest tests/schema
 
+# Each kind of conversation is made so often: three dialects, streaming and blocking, make six.
+FUZZED_CONVERSATIONS := 1700
+FUZZED_STREAMS := 1000000
+fuzz: .venv/ready  # 10,000 made-up conversations and 1,000,000 damaged byte streams
+	FUZZ_CONVERSATIONS=$(FUZZED_CONVERSATIONS) FUZZ_STREAMS=$(FUZZED_STREAMS) \
+		$(DEV) -m pytest -n auto tests/property/test_conversations.py tests/property/test_byte_streams.py
+
+mutants: .venv-mutants/ready  # change the code of transcript/ and caller/ bit by bit: which test notices?
+	.venv-mutants/bin/python .ci/mutants.py
+
 # The layer's packages and the functions' parameters name one target here, so they cannot disagree.
 RUNTIME := python3.13
 ARCHITECTURE := arm64
@@ -103,6 +113,7 @@ lock_into = $(LOCK) $(2) --group dev -o $(1)/dev.txt \
 	&& $(LOCK) $(2) --group sam -o $(1)/sam.txt \
 	&& $(LOCK) $(2) --group aws -o $(1)/aws.txt \
 	&& $(LOCK) $(2) --group api -o $(1)/api.txt \
+	&& $(LOCK) $(2) --group mutants -c $(1)/dev.txt -o $(1)/mutants.txt \
 	&& $(LOCK) $(2) --group uv -o $(1)/uv.txt
 
 # From what is cached where that is enough: quicker, and it works without a network.
@@ -141,6 +152,9 @@ endef
 	$(call environment)
 
 .venv-api/ready: requirements/api.txt | $(UV_FILE)
+	$(call environment)
+
+.venv-mutants/ready: requirements/mutants.txt | $(UV_FILE)
 	$(call environment)
 
 $(AGENTS): tests/clients/package-lock.json
