@@ -77,3 +77,11 @@ def test_a_key_is_valid_until_it_expires_or_is_revoked() -> None:
     assert key_from(GOOD, "u", "n", T0, None).is_valid(T0 + timedelta(days=9999))
     revoked = a_key(a_user())
     assert revoked.is_valid(T0)
+
+
+def test_what_is_stored_of_a_key_is_all_but_the_key() -> None:
+    until = T0 + timedelta(days=1)
+    key = key_from(GOOD, "user-1", "laptop", T0, until)
+    assert (key.id, key.user_id, key.name) == ("0123456789abcdef", "user-1", "laptop")
+    assert (key.created_at, key.expires_at, key.revoked_at) == (T0, until, None)
+    assert (key.prefix, key.sha256) == ("aigw_0123456789abcdef", digest(GOOD))

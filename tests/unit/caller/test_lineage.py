@@ -159,3 +159,24 @@ def test_ids_are_trimmed_cut_and_printable(content: bytes) -> None:
     assert found.agent_id is None, "the same id is the same thread"
     for value in (found.client_session_id, found.parent_session_id):
         assert value is None or (value.isprintable() and 0 < len(value) <= 256)
+
+
+@pytest.mark.parametrize(
+    ("user_id", "session"),
+    [
+        (' \n{"session_id":"s-1"}', "s-1"),
+        ("user_a_session_b_account_c_session_d", "d"),
+        ('{"device_id":"x"}', None),
+        ("[1]", None),
+        ("", None),
+    ],
+)
+def test_claude_code_s_user_id_tells_the_session_in_two_forms(
+    user_id: str, session: str | None
+) -> None:
+    assert lineage(CLAUDE_CODE, {}, opening({"user_id": user_id})).client_session_id == session
+
+
+@pytest.mark.parametrize("turn", ["[]", '"x"', "", "{"])
+def test_turn_metadata_that_is_no_object_tells_nothing(turn: str) -> None:
+    assert not lineage(CODEX, {"x-codex-turn-metadata": turn}).auxiliary
