@@ -1,5 +1,7 @@
+import gc
 import sys
 import zlib
+from contextlib import suppress
 
 import brotli  # type: ignore[import-untyped] # ships no types
 import pytest
@@ -145,3 +147,19 @@ def test_a_coding_without_its_library_is_unknown(monkeypatch: pytest.MonkeyPatch
 
 def test_all_five_codings_are_readable_here() -> None:
     assert {b"identity", b"gzip", b"deflate", b"br", b"zstd"} <= readable_codings()
+
+
+def living() -> int:
+    gc.collect()
+    return sum(type(kept).__module__ == inflater_for.__module__ for kept in gc.get_objects())
+
+
+@pytest.mark.parametrize("coding", sorted(CODED))
+def test_nothing_of_an_inflater_outlives_its_body(coding: bytes) -> None:
+    before = living()
+    for body in (CODED[coding], b"noise", CODED[coding][:3]):
+        inflater = inflater_for(coding)
+        with suppress(Misheard):
+            inflater.feed(body)
+        del inflater
+    assert living() == before

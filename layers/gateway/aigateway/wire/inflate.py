@@ -206,6 +206,26 @@ class _Brotli:
 
 
 @final
+class _Sink:
+    """Takes decoded pieces from the library; the limit ends a bomb inside its own call.
+
+    An object of its own: the library's stream keeps its sink alive and is no part of Python's
+    garbage collection, so a sink that knew the stream would never be freed.
+    """
+
+    def __init__(self) -> None:
+        self.made: list[bytes] = []
+        self.room = 0
+
+    def write(self, piece: bytes) -> int:
+        self.room -= len(piece)
+        if self.room < 0:
+            raise Misheard("decoded_too_large")
+        self.made.append(bytes(piece))
+        return len(piece)
+
+
+@final
 class _Zstd:
     """RFC 8878: one or more frames.
 
@@ -215,26 +235,18 @@ class _Zstd:
     def __init__(self) -> None:
         import zstandard  # noqa: PLC0415 - optional
 
-        self._made: list[bytes] = []
-        self._room = 0
+        self._sink = _Sink()
         decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
         self._stream = decompressor.stream_writer(
-            self,  # type: ignore[arg-type] # of a file it needs no more than ``write``
+            self._sink,  # type: ignore[arg-type] # of a file it needs no more than ``write``
             write_size=_PIECE_BYTES,
         )
         self._error: type[Exception] = zstandard.ZstdError
 
-    def write(self, piece: bytes) -> int:
-        """Take one decoded piece from the library; the limit ends a bomb inside its own call."""
-        self._room -= len(piece)
-        if self._room < 0:
-            raise Misheard("decoded_too_large")
-        self._made.append(bytes(piece))
-        return len(piece)
-
     def pieces(self, chunk: bytes) -> Iterator[bytes]:
-        self._made = []
-        self._room = max(RATIO_FLOOR_BYTES, RATIO_LIMIT * len(chunk)) + _PIECE_BYTES
+        sink = self._sink
+        sink.made = []
+        sink.room = max(RATIO_FLOOR_BYTES, RATIO_LIMIT * len(chunk)) + _PIECE_BYTES
         fault: Misheard | None = None
         try:
             self._stream.write(chunk)
@@ -242,8 +254,8 @@ class _Zstd:
             fault = Misheard("broken_encoding")
         except Misheard as beyond:
             fault = beyond
-        yield from self._made
-        self._made = []
+        yield from sink.made
+        sink.made = []
         if fault is not None:
             raise fault
 
