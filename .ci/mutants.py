@@ -24,6 +24,8 @@ pytest_add_cli_args_test_selection = [
 pytest_add_cli_args = ["-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore"]
 also_copy = ["src", "tests"]
 use_git_change_detection = false
+timeout_multiplier = 4.0
+timeout_constant = 5.0
 
 [tool.pytest.ini_options]
 pythonpath = ["src", "."]

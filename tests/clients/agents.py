@@ -20,7 +20,7 @@ class Agent:
 
     ``client`` is the recorded name; ``quotes``: the program puts the prompt in quotation marks.
     ``session``, ``agent``, ``parent`` name the headers with those ids, in lower case, or a
-    ``body:`` member. ``gives_up``: the scenarios after whose failure it does not try again.
+    ``body:`` member. ``gives_up``: the scenarios after whose failure it may not try again.
     """
 
     binary: str

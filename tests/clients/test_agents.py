@@ -103,7 +103,7 @@ def test_what_an_agent_did_is_recorded_as_it_was(
     record_property(LINE, line_of(name, scenario, tally))
     assert (tally.missing, tally.extra, tally.wrong) == ({}, {}, {})
     own = [entry for entry in log if not is_side(entry, subject)]
-    assert len(own) == requests_of(agent, scenario)
+    assert len(own) in requests_of(agent, scenario)
     assert all(end == 0 for end in ends) or scenario.name in agent.gives_up
     if agent.session is not None and not scenario.fails:
         compare_session(product, subject, own, prompts)
@@ -122,10 +122,10 @@ def subject_of(agent: Agent, prompts: list[str]) -> Subject:
     )
 
 
-def requests_of(agent: Agent, scenario: Scenario) -> int:
-    if scenario.name in agent.gives_up:
-        return scenario.requests - 1
-    return scenario.requests + (scenario.name == "subagent" and "then=" in agent.errand)
+def requests_of(agent: Agent, scenario: Scenario) -> range:
+    """How many requests are right, side requests left out; Codex waits for agents in one more."""
+    most = scenario.requests + (scenario.name == "subagent" and "then=" in agent.errand)
+    return range(most - (scenario.name in agent.gives_up), most + 1)
 
 
 def line_of(name: str, scenario: Scenario, tally: Tally) -> str:
