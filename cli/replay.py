@@ -24,7 +24,7 @@ STANDARD_INPUT = "-"
 OK, FIRST_FINAL_STATUS = 200, 200
 STREAM_STARTS = (b"event:", b"data:", b"id:", b"retry:", b":")
 TELLING = (
-    (Dialect.RESPONSES, re.compile(rb'"type"\s*:\s*"response\.|"object"\s*:\s*"response"')),
+    (Dialect.RESPONSES, re.compile(rb'"type"\s*:\s*"response\.|"object"\s*:\s*"response[".]')),
     (Dialect.CHAT, re.compile(rb'"object"\s*:\s*"chat\.completion')),
     (Dialect.MESSAGES, re.compile(rb'"type"\s*:\s*"message')),
 )

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Literal, final
@@ -18,10 +18,17 @@ from aigateway.clock import micros
 from aigateway.errors import CursorInvalid
 from aigateway.interception import Opened
 from aigateway.ledger.rows import Interception
+from aigateway.steps import CLOSED_LABELS
 from aigateway.transcript.facts import Thought, TokenUsage
 
 Listing = Literal["sessions", "interceptions"]
 NameKind = Literal["models", "clients", "providers"]
+NAME_LABELS: Mapping[NameKind, int] = {
+    "models": CLOSED_LABELS.index("model"),
+    "clients": CLOSED_LABELS.index("client"),
+    "providers": CLOSED_LABELS.index("provider_name"),
+}
+INITIATOR_LABEL = CLOSED_LABELS.index("initiator_id")
 
 EXAMINED_LIMIT = 5_000
 """Rows that one page looks at, beside those an offset drops, before it returns what it has."""
@@ -171,6 +178,14 @@ def place_at(t0: int, started: int, activities: Iterable[int]) -> int | None:
     if before:
         return max(before)
     return started if started <= t0 else None
+
+
+def names_in(
+    keys: Iterable[Sequence[str]], initiator_id: str | None
+) -> Mapping[NameKind, frozenset[str]]:
+    """Return the names in the keys of closings' counters, those of one initiator or of all."""
+    seen = [key for key in keys if initiator_id in (None, key[INITIATOR_LABEL])]
+    return {kind: frozenset(key[place] for key in seen) for kind, place in NAME_LABELS.items()}
 
 
 def page_of_names(names: Iterable[str], prefix: str, window: Window) -> tuple[str, ...]:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from aigateway.ledger.dynamodb.connection import Range
 from aigateway.ledger.dynamodb.ground import Ground
 from aigateway.ledger.items import COUNTER_SHARDS, shard
-from aigateway.ledger.listing import NameKind, Reach, Window, page_of_names
+from aigateway.ledger.listing import NameKind, Reach, Window, names_in, page_of_names
 from aigateway.ledger.moves import counter_of, counter_partition
-from aigateway.ledger.totals import CLOSED, names_in
+from aigateway.steps import CLOSED
 
 
 class DynamoTotals(Ground):

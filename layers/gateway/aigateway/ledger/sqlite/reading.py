@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from aigateway.clock import micros
-from aigateway.ledger.listing import Filter, NameKind, Reach, Window, page_of_names
+from aigateway.ledger.listing import Filter, NameKind, Reach, Window, names_in, page_of_names
 from aigateway.ledger.recall import Recall
 from aigateway.ledger.rows import Interception, Page, Session
 from aigateway.ledger.sqlite.columns import bare, bound
@@ -14,7 +14,7 @@ from aigateway.ledger.sqlite.connection import Database
 from aigateway.ledger.sqlite.interceptions import full_by_id, page_of_interceptions
 from aigateway.ledger.sqlite.sessions import page_of_sessions
 from aigateway.ledger.sqlite.walks import Counts
-from aigateway.ledger.totals import CLOSED, names_in
+from aigateway.steps import CLOSED
 
 Names = Recall[str | None, Mapping[NameKind, frozenset[str]]]
 KEYS = (
