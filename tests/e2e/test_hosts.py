@@ -35,8 +35,9 @@ HOSTS_OWN = {
 @pytest.fixture(scope="module")
 def providers() -> Iterator[str]:
     with recorded_provider() as base:
+        plain = {"api_keys": ["k-123456789"], "inject_usage": False}
         rows = [
-            {"name": name, "type": name, "base_url": base + path, "api_keys": ["k-123456789"]}
+            {"name": name, "type": name, "base_url": base + path, **plain}
             for name, path in (("anthropic", ""), ("openai", "/v1"))
         ]
         yield json.dumps(rows)

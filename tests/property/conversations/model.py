@@ -147,6 +147,12 @@ def recorded(effects: Iterable[Effect], *, partial_usage: bool = True) -> Record
                 is_over = True
     stop = stops.get(0) if stops else stop
     rows = [_row(p, texts[p.number], stops.get(p.of, stop), p.number in finished) for p in order]
+    strange = sum(
+        row is not None and row[0] == "call" and row[4] == "text" and not part.is_free
+        for part, row in zip(order, rows, strict=True)
+    )
+    if strange:
+        notes["tool_inputs_not_json"] = strange
     usage = None
     if counts is not None:
         fresh, output, read, write = (counts.get(name, 0) for name in COUNTS)
