@@ -38,7 +38,7 @@ SCENARIOS = (
     Scenario("thinking", f"think={quote(THOUGHT)};redacted=1", 2),
     Scenario("subagent", "{errand}", 4),
     Scenario("slow", "rounds=0;wait=400;drip=60;events=12", 1),
-    Scenario("big", "rounds=0;events=3000;usage=1234567,3000,89,0", 1),
+    Scenario("big", "rounds=0;events=3000;usage=12345,3000,89,0", 1),
     Scenario("error", "rounds=0;status=529;times=1", 2, fails=True),
     Scenario("cut", "rounds=0;cut;at=3;times=1", 2, fails=True),
 )
