@@ -86,13 +86,11 @@ def _gateway(settings: Settings) -> App:
 
 def _control(settings: Settings) -> App:
     from aigateway.reload.tick import tick_of  # noqa: PLC0415 - in this process only
-    from aigateway.sessions.api import handler_for  # noqa: PLC0415 - likewise: 100 ms
+    from aigateway.sessions.assembly import build as build_api  # noqa: PLC0415 - likewise: 100 ms
     from local.rest_api import RestApi  # noqa: PLC0415
 
     clock = SystemClock()
-    handler = handler_for(
-        open_store(settings), clock, own_sessions_visible=settings.own_sessions_visible
-    )
+    handler = build_api(settings, open_store(settings), clock)
     handler.start()
     api = RestApi(handler)
     tick = tick_of(settings, clock)

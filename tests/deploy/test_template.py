@@ -201,6 +201,8 @@ def test_the_api_has_one_stage_and_names_each_route_with_its_verb(resources: Tem
     assert len(of_type(resources, "AWS::ApiGateway::Stage")) == 1
     [api] = of_type(resources, "AWS::ApiGateway::RestApi").values()
     paths = api["Properties"]["Body"]["paths"]
+    configuring = paths.pop("/api/v2/ai/{proxy+}")
+    assert configuring.keys() == {"get", "post", "put", "patch", "delete"}
     assert paths.keys() == ROUTES
     assert all(verbs.keys() == {"get"} for verbs in paths.values())
 

@@ -1,6 +1,7 @@
 """The served description of the sessions API says what the handlers do, no less and no more."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,8 @@ from aigateway.caller.lineage import Lineage
 from aigateway.errors import Answerable
 from aigateway.interception import Credential, Opened, Parents
 from aigateway.sessions import query
-from aigateway.sessions.endpoints import NothingFound, SessionAmbiguous
+from aigateway.sessions.calls import NothingFound
+from aigateway.sessions.endpoints import SessionAmbiguous
 from aigateway.sessions.search import KEYS
 from aigateway.steps import steps_of_closing
 from aigateway.transcript.facts import AnsweredCall
@@ -22,8 +24,9 @@ from tests.unit.sessions.conftest import Api, api
 
 __all__ = ["api"]
 
-FILE = Path(__file__).parents[2] / "layers/gateway/aigateway/sessions/openapi.json"
-DESCRIPTION: Mapping[str, Any] = json.loads(FILE.read_text())
+FOLDER = Path(__file__).parents[2] / "layers/gateway/aigateway/sessions"
+DESCRIPTION: Mapping[str, Any] = json.loads((FOLDER / "openapi.json").read_text())
+CONFIGURATION: Mapping[str, Any] = json.loads((FOLDER / "configuration.json").read_text())
 SCHEMAS = DESCRIPTION["components"]["schemas"]
 PARAMETERS = {
     "/sessions": query.SESSION_PARAMETERS,
@@ -85,12 +88,19 @@ def differences(value: Any, schema: Mapping[str, Any], seen: Seen, at: str = "")
 
 
 def test_the_routes_are_those_of_the_handler(api: Api) -> None:
-    resolver = api.handler._resolver
-    routes = [*resolver._static_routes, *resolver._dynamic_routes]
-    served = {r.path.replace("<quoted_id>", "{id}") for r in routes if "GET" in r.method}
-    servers = [server["url"] for server in DESCRIPTION["servers"]]
-    assert served == {server + path for server in servers for path in DESCRIPTION["paths"]}
-    assert {verb for path in DESCRIPTION["paths"].values() for verb in path} == {"get"}
+    served = {
+        (method, prefix + re.sub("<(.+?)>", r"{\1}", path))
+        for prefix, routes in api.handler.routes.items()
+        for path, works in routes.items()
+        for method in works
+    }
+    assert served == {
+        (verb.upper(), server["url"] + path)
+        for document in (DESCRIPTION, CONFIGURATION)
+        for server in document["servers"]
+        for path, verbs in document["paths"].items()
+        for verb in verbs
+    }
 
 
 def test_the_parameters_are_those_that_are_read() -> None:

@@ -5,7 +5,7 @@ Everything is async and raises ``LedgerFault`` when the store cannot answer. Tim
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol, final
 
 from aigateway.caller.people import Key, User
@@ -148,8 +148,28 @@ class ReloadState:
     succeeded_at: datetime | None
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One change that a person made to the configuration; kept for ``AUDIT_KEPT``.
+
+    ``id`` is a UUID. ``action`` is a word such as ``provider.changed``, ``target`` the name of
+    what was changed, ``changes`` JSON that never holds a secret.
+    """
+
+    id: str
+    at: datetime
+    actor_id: str
+    action: str
+    target: str
+    changes: Mapping[str, object]
+
+
+AUDIT_KEPT = timedelta(days=400)
+
+
 class Directory(Protocol):
-    """Users, keys, providers and the published snapshot."""
+    """Users, keys, providers, the published snapshot, and who changed what."""
 
     async def key(self, key_id: str) -> tuple[Key, User] | None:
         """Return a key and its user, revoked, expired, suspended or deleted ones included."""
@@ -195,6 +215,15 @@ class Directory(Protocol):
 
     async def note_reload(self, attempted_at: datetime, succeeded_at: datetime | None) -> None:
         """Note an attempt; ``succeeded_at`` ``None`` leaves the time of the last success."""
+
+    async def audit(self, entry: AuditEntry) -> None:
+        """Keep an entry; repeating the call changes nothing."""
+
+    async def audited(self, since: datetime, until: datetime) -> tuple[AuditEntry, ...]:
+        """Return the entries from ``since`` on and before ``until``, oldest first.
+
+        They are found by the millisecond.
+        """
 
 
 class Totals(Protocol):

@@ -1,15 +1,15 @@
-"""Door of Powertools' event handler: the routes of the sessions API behind API Gateway.
+"""Door of Powertools' event handler: the routes of the control plane behind API Gateway.
 
 The resolver keeps the event of the current call on a class of the library's own, so there may
 be one call at a time in a process. The store is async: one event loop in one thread serves it.
 """
 
 import asyncio
+import base64
 import json
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Mapping
-from functools import partial
 from http import HTTPStatus
 from importlib.resources import files
 from typing import Any, TypeVar, final
@@ -27,46 +27,54 @@ from aigateway.errors import (
     RouteNotSupported,
 )
 from aigateway.ledger.store import Store
-from aigateway.sessions.endpoints import Endpoints, Request, SessionAmbiguous
+from aigateway.sessions.bodies import BodyInvalid
+from aigateway.sessions.calls import Reply, Request, Routes, Work
+from aigateway.sessions.endpoints import Endpoints, SessionAmbiguous
 from aigateway.sessions.query import QueryInvalid, nothing_asked
 
 Value = TypeVar("Value")
 Event = Mapping[str, Any]
-Listing = Callable[[Request], Coroutine[Any, Any, object]]
-Detail = Callable[[Request, str], Coroutine[Any, Any, object]]
-Handler = Callable[[Event, object], dict[str, Any]]
 
-PREFIXES = ("/api/v2/aibridge", "/api/v2/ai-gateway")
-OPENAPI = "openapi.json"
-OTHER_METHODS = ["POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "QUERY"]
+READING = ("/api/v2/aibridge", "/api/v2/ai-gateway")
+CONFIGURING = "/api/v2/ai"
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "QUERY")
 
 log = logging.getLogger(__name__)
 
 
 def handler_for(
-    store: Store, clock: Clock, *, own_sessions_visible: bool = True
+    store: Store,
+    clock: Clock,
+    *,
+    own_sessions_visible: bool = True,
+    configuring: Routes | None = None,
 ) -> "SessionsHandler":
     """Return the function that answers REST events (payload 1.0); call its ``start`` first.
 
     Without ``own_sessions_visible`` members find nothing, not even what is their own.
+    ``configuring``: the calls that lie below ``CONFIGURING``.
     """
-    return SessionsHandler(
-        store, Endpoints(store, clock, own_sessions_visible=own_sessions_visible)
-    )
+    reading = Endpoints(store, clock, own_sessions_visible=own_sessions_visible).routes()
+    routes = {prefix: {**reading, **_described("openapi.json")} for prefix in READING}
+    routes[CONFIGURING] = {**(configuring or {}), **_described("configuration.json")}
+    return SessionsHandler(store, routes)
 
 
 @final
 class SessionsHandler:
-    """A Lambda handler, and the loop and thread in which its store works."""
+    """A Lambda handler, and the loop and thread in which its store works.
 
-    def __init__(self, store: Store, endpoints: Endpoints) -> None:
+    ``routes``: what is served below each prefix.
+    """
+
+    def __init__(self, store: Store, routes: Mapping[str, Routes]) -> None:
+        self.routes = routes
         self._store = store
-        self._endpoints = endpoints
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="store", daemon=True)
         self._thread.start()
         self._one_at_a_time = threading.Lock()
-        self._resolver = self._routes()
+        self._resolver = self._resolver_of()
 
     def start(self) -> None:
         """Start the store. Raises ``LedgerFault``."""
@@ -105,33 +113,23 @@ class SessionsHandler:
     def _wait(self, work: Coroutine[Any, Any, Value]) -> Value:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    def _routes(self) -> APIGatewayRestResolver:
+    def _resolver_of(self) -> APIGatewayRestResolver:
         resolver = APIGatewayRestResolver(debug=False)  # an event holds a key: never print it
-        endpoints = self._endpoints
 
-        def request() -> Request:
-            return _request(resolver.current_event.raw_event)
+        def answering(work: Work) -> Callable[..., Response[str]]:
+            def answer(**quoted: str) -> Response[str]:
+                parts = (_unquoted(part) for part in quoted.values())
+                request = _request(resolver.current_event.raw_event)
+                return _answer(self._wait(work(request, *parts)))
 
-        def all_of(work: Listing) -> Callable[[], Response[str]]:
-            return lambda: _answer(200, self._wait(work(request())))
+            return answer
 
-        def one_of(work: Detail) -> Callable[[str], Response[str]]:
-            return lambda quoted_id: _answer(200, self._wait(work(request(), _unquoted(quoted_id))))
-
-        rules: dict[str, Callable[..., Response[str]]] = {
-            "/sessions": all_of(endpoints.sessions),
-            "/sessions/<quoted_id>": one_of(endpoints.session),
-            "/interceptions": all_of(endpoints.interceptions),
-            "/interceptions/<quoted_id>": one_of(endpoints.interception),
-            "/models": all_of(partial(endpoints.names, kind="models")),
-            "/clients": all_of(partial(endpoints.names, kind="clients")),
-            "/providers": all_of(partial(endpoints.names, kind="providers")),
-            "/openapi.json": lambda: _description(request()),
-        }
-        for rule, answering in rules.items():
-            for prefix in PREFIXES:
-                resolver.get(prefix + rule)(answering)
-                resolver.route(prefix + rule, method=OTHER_METHODS)(_refuse_method)
+        for prefix, rules in self.routes.items():
+            for rule, works in rules.items():
+                for method, work in works.items():
+                    resolver.route(prefix + rule, method=method)(answering(work))
+                others = [method for method in METHODS if method not in works]
+                resolver.route(prefix + rule, method=others)(_refusing(works))
         resolver.exception_handler(NotFoundError)(_no_route)
         resolver.exception_handler(Answerable)(_refusal)
         resolver.exception_handler(Exception)(_internal_error)
@@ -141,18 +139,24 @@ class SessionsHandler:
 JSON = "application/json"
 
 
-def _description(request: Request) -> Response[str]:
-    nothing_asked(request.parameters)
-    return _answer(200, json.loads(files(__package__).joinpath(OPENAPI).read_bytes()))
+def _described(file: str) -> Routes:
+    async def description(request: Request) -> Reply:
+        nothing_asked(request.parameters)
+        return Reply(json.loads(files(__package__).joinpath(file).read_bytes()))
+
+    return {"/openapi.json": {"GET": description}}
 
 
 def _request(event: Event) -> Request:
     many: Mapping[str, list[str]] = event.get("multiValueQueryStringParameters") or {}
     single: Mapping[str, str] = event.get("queryStringParameters") or {}
     headers: Mapping[str, str] = event.get("headers") or {}
+    body: str = event.get("body") or ""
     return Request(
         {name.lower(): value for name, value in headers.items()},
         {name: [value] for name, value in single.items()} | dict(many),
+        event["httpMethod"],
+        base64.b64decode(body) if event.get("isBase64Encoded") else body.encode(),
     )
 
 
@@ -161,19 +165,22 @@ def _unquoted(quoted: str) -> str:
     return unquote(quoted, errors="replace")
 
 
-def _answer(
-    status: int, document: object, headers: Mapping[str, str] | None = None
-) -> Response[str]:
+def _answer(reply: Reply, headers: Mapping[str, str] | None = None) -> Response[str]:
+    has_body = reply.document is not None
+    text = json.dumps(reply.document, ensure_ascii=False, separators=(",", ":"))
     return Response(
-        status_code=status,
-        content_type=JSON,
-        body=json.dumps(document, ensure_ascii=False, separators=(",", ":")),
+        status_code=reply.status,
+        content_type=JSON if has_body else None,
+        body=text if has_body else "",
         headers={"Cache-Control": "no-store", **(headers or {})},
     )
 
 
-def _refuse_method(**_path: str) -> Response[str]:
-    raise MethodNotAllowed("Method not allowed: expected GET.", ["GET"])
+def _refusing(works: Mapping[str, Work]) -> Callable[..., Response[str]]:
+    def refuse(**_path: str) -> Response[str]:
+        raise MethodNotAllowed(f"Method not allowed: expected {' or '.join(works)}.", [*works])
+
+    return refuse
 
 
 def _no_route(_: NotFoundError) -> Response[str]:
@@ -181,7 +188,7 @@ def _no_route(_: NotFoundError) -> Response[str]:
 
 
 def _internal_error(bug: Exception) -> Response[str]:
-    log.error("a call of the sessions API failed", exc_info=bug)
+    log.error("a call of the control plane failed", exc_info=bug)
     return _refusal(InternalError("Internal error."))
 
 
@@ -189,7 +196,7 @@ def _refusal(refusal: Answerable) -> Response[str]:
     """Give an error the shape of the API; the text of a fault inside the store stays inside."""
     headers = {"x-ai-gateway-error": refusal.code}
     document: dict[str, object] = {"message": str(refusal), "detail": ""}
-    if isinstance(refusal, QueryInvalid):
+    if isinstance(refusal, QueryInvalid | BodyInvalid):
         document["validations"] = [
             {"field": fault.field, "detail": fault.detail} for fault in refusal.faults
         ]
@@ -199,7 +206,7 @@ def _refusal(refusal: Answerable) -> Response[str]:
             for user_id, name in refusal.candidates.items()
         ]
     if isinstance(refusal, LedgerFault):
-        log.error("the store failed a call of the sessions API", exc_info=refusal)
+        log.error("the store failed a call of the control plane", exc_info=refusal)
         document["message"] = "The store cannot be reached."
     if refusal.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
@@ -207,4 +214,4 @@ def _refusal(refusal: Answerable) -> Response[str]:
         headers["Allow"] = ", ".join(refusal.allow)
     if refusal.retry_after is not None:
         headers["Retry-After"] = str(refusal.retry_after)
-    return _answer(refusal.status, document, headers)
+    return _answer(Reply(document, refusal.status), headers)

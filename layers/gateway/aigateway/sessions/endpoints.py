@@ -1,28 +1,20 @@
 """The calls of the sessions API: who asks, what for, and the document that answers."""
 
-import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from functools import partial
 from typing import Final, final
 
-from aigateway.caller.identity import Caller, bearer, caller_of
-from aigateway.caller.keys import key_id_of
+from aigateway.caller.identity import Caller
 from aigateway.clock import Clock
-from aigateway.errors import (
-    AuthUnavailable,
-    CursorInvalid,
-    LedgerFault,
-    MissingKey,
-    NotAllowed,
-    Refusal,
-)
+from aigateway.errors import CursorInvalid, Refusal
 from aigateway.ledger.listing import NameKind, Reach, Window
 from aigateway.ledger.rows import Interception, Page
 from aigateway.ledger.store import Store
 from aigateway.sessions import query, view
-from aigateway.sessions.interception_view import Document, Results, interception
-from aigateway.sessions.query import Asked, Known, Parameters, QueryInvalid
+from aigateway.sessions.callers import Callers
+from aigateway.sessions.calls import NothingFound, Reply, Request, Routes, Work
+from aigateway.sessions.interception_view import Results, interception
+from aigateway.sessions.query import Asked, Known, QueryInvalid
 from aigateway.sessions.search import Fault
 from aigateway.sessions.threads import Thread, conversation_of
 
@@ -35,24 +27,6 @@ NAME_KEYS: Final[Mapping[NameKind, tuple[str, ...]]] = {
     "providers": ("provider", "provider_name"),
 }
 """The search keys that each list of names understands."""
-
-USE_NOTED_EVERY = timedelta(minutes=5)
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Request:
-    """``headers`` by lower-case name; ``parameters`` decoded, with all their values."""
-
-    headers: Mapping[str, str]
-    parameters: Parameters
-
-
-@final
-class NothingFound(Refusal):
-    """No such record, or not for this caller: one text for both."""
-
-    status, code = 404, "not_found"
 
 
 @final
@@ -73,23 +47,37 @@ class Endpoints:
     def __init__(self, store: Store, clock: Clock, *, own_sessions_visible: bool) -> None:
         self._store = store
         self._clock = clock
+        self._callers = Callers(store, clock)
         self._own_sessions_visible = own_sessions_visible
 
-    async def sessions(self, request: Request) -> Document:
-        caller = await self._caller(request)
+    def routes(self) -> Routes:
+        """Return the calls below each of the two prefixes."""
+        reading: dict[str, Work] = {
+            "/sessions": self.sessions,
+            "/sessions/<id>": self.session,
+            "/interceptions": self.interceptions,
+            "/interceptions/<id>": self.interception,
+            "/models": partial(self.names, kind="models"),
+            "/clients": partial(self.names, kind="clients"),
+            "/providers": partial(self.names, kind="providers"),
+        }
+        return {path: {"GET": work} for path, work in reading.items()}
+
+    async def sessions(self, request: Request) -> Reply:
+        caller = await self._callers.caller(request)
         asked = query.asked(request.parameters, query.SESSION_PARAMETERS)
         known = await self._known(asked, caller)
         wanted, window = query.listing(asked, known, self._clock.now())
         if not self._sees_something(caller):
-            return view.sessions_page(Page((), 0, count_exact=True, next_cursor=None))
+            return Reply(view.sessions_page(Page((), 0, count_exact=True, next_cursor=None)))
         try:
             page = await self._store.sessions(wanted, _reach(caller), window)
         except CursorInvalid as invalid:
             raise QueryInvalid([_misplaced(window, "after_session_id")]) from invalid
-        return view.sessions_page(page)
+        return Reply(view.sessions_page(page))
 
-    async def session(self, request: Request, session_id: str) -> Document:
-        caller = await self._caller(request)
+    async def session(self, request: Request, session_id: str) -> Reply:
+        caller = await self._callers.caller(request)
         asked = query.asked(request.parameters, query.DETAIL_PARAMETERS)
         known = await self._known(asked, caller)
         window = query.thread_window(asked, known)
@@ -97,23 +85,23 @@ class Endpoints:
         conversation = conversation_of(rows)
         page = await self._filled(query.page_of(conversation.threads, window))
         shown_id = rows[0].opened.session_id
-        return view.session_detail(shown_id, rows, page, conversation)
+        return Reply(view.session_detail(shown_id, rows, page, conversation))
 
-    async def interceptions(self, request: Request) -> Document:
-        caller = await self._caller(request)
+    async def interceptions(self, request: Request) -> Reply:
+        caller = await self._callers.caller(request)
         asked = query.asked(request.parameters, query.INTERCEPTION_PARAMETERS, bare="initiator")
         known = await self._known(asked, caller)
         wanted, window = query.listing(asked, known, self._clock.now())
         if not self._sees_something(caller):
-            return view.interceptions_page(Page((), 0, count_exact=True, next_cursor=None))
+            return Reply(view.interceptions_page(Page((), 0, count_exact=True, next_cursor=None)))
         try:
             page = await self._store.interceptions(wanted, _reach(caller), window)
         except CursorInvalid as invalid:
             raise QueryInvalid([_misplaced(window, "after_id")]) from invalid
-        return view.interceptions_page(page)
+        return Reply(view.interceptions_page(page))
 
-    async def interception(self, request: Request, interception_id: str) -> Document:
-        caller = await self._caller(request)
+    async def interception(self, request: Request, interception_id: str) -> Reply:
+        caller = await self._callers.caller(request)
         query.nothing_asked(request.parameters)
         found = None
         if self._sees_something(caller):
@@ -121,31 +109,15 @@ class Endpoints:
             found = await self._store.interception(interception_id, _reach(caller), now)
         if found is None:
             raise NothingFound("Interception not found.")
-        return interception(found, await self._results(found))
+        return Reply(interception(found, await self._results(found)))
 
-    async def names(self, request: Request, kind: NameKind) -> list[str]:
-        caller = await self._caller(request)
+    async def names(self, request: Request, kind: NameKind) -> Reply:
+        caller = await self._callers.caller(request)
         asked = query.asked(request.parameters, query.NAME_PARAMETERS)
         window, beginning = query.name_window(asked, NAME_KEYS[kind], self._clock.now())
         if not self._sees_something(caller):
-            return []
-        return list(await self._store.names(kind, _reach(caller), window, beginning))
-
-    async def _caller(self, request: Request) -> Caller:
-        secret = _secret(request.headers)
-        key_id, now = key_id_of(secret), self._clock.now()
-        try:
-            found = None if key_id is None else await self._store.key(key_id)
-        except LedgerFault as fault:
-            raise AuthUnavailable("The key store cannot be reached.") from fault
-        caller = caller_of(secret, found, now)
-        if caller.role == "metrics":
-            raise NotAllowed("The role metrics reads no sessions.")
-        last_used_at = found[0].last_used_at if found else None
-        if last_used_at is None or now - last_used_at >= USE_NOTED_EVERY:
-            with contextlib.suppress(LedgerFault):
-                await self._store.key_used(caller.key_id, now)
-        return caller
+            return Reply([])
+        return Reply(list(await self._store.names(kind, _reach(caller), window, beginning)))
 
     def _sees_something(self, caller: Caller) -> bool:
         return caller.role != "member" or self._own_sessions_visible
@@ -212,19 +184,3 @@ def _misplaced(window: Window, after: str) -> Fault:
 
 def _reach(caller: Caller) -> Reach:
     return Reach(caller.initiator_id if caller.role == "member" else None)
-
-
-def _secret(headers: Mapping[str, str]) -> str:
-    """Find the gateway key, else whatever was sent as one. Raises ``MissingKey``."""
-    shown = [
-        text
-        for text in (
-            headers.get("coder-session-token", "").strip(),
-            bearer(headers.get("authorization", "")),
-            headers.get("x-api-key", "").strip(),
-        )
-        if text
-    ]
-    if not shown:
-        raise MissingKey("No gateway key: send it as Coder-Session-Token or Authorization: Bearer.")
-    return next((text for text in shown if key_id_of(text) is not None), shown[0])

@@ -8,6 +8,7 @@ import pytest
 from aigateway.interception import Opened
 from aigateway.ledger.listing import Reach
 from aigateway.ledger.sqlite import SqliteStore
+from aigateway.ledger.store import AUDIT_KEPT, AuditEntry
 from tests.builders import RETENTION, a_closed, a_thought, a_tool, an_opened, at
 
 ALL = Reach(None)
@@ -82,3 +83,12 @@ async def test_a_broken_text_hides_no_record(
     await store.open(in_flight)
     beside.execute("UPDATE payload SET content = ?", (content,))
     assert await store.orphans(at(10), 10) == (replace(in_flight, prompt=None),)
+
+
+async def test_who_changed_what_is_forgotten_after_400_days(
+    store: SqliteStore, beside: sqlite3.Connection
+) -> None:
+    await store.audit(AuditEntry("1", at(0), "u-alice", "provider.added", "openai", {}))
+    assert await store.purge(at(0) + AUDIT_KEPT - RETENTION, 100) == 0
+    assert await store.purge(at(0) + AUDIT_KEPT, 100) == 1
+    assert beside.execute("SELECT count(*) FROM audit").fetchone() == (0,)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, final
 
 from aigateway.clock import Clock, SystemClock
+from aigateway.ledger.dynamodb.audit import DynamoAudit
 from aigateway.ledger.dynamodb.bucket import Bucket
 from aigateway.ledger.dynamodb.bucket import connect as connect_bucket
 from aigateway.ledger.dynamodb.connection import Answering, Pause, Table, connect
@@ -19,7 +20,9 @@ __all__ = ["DynamoStore"]
 
 
 @final
-class DynamoStore(DynamoRecords, DynamoParents, DynamoReading, DynamoDirectory, DynamoTotals):
+class DynamoStore(
+    DynamoRecords, DynamoParents, DynamoReading, DynamoDirectory, DynamoAudit, DynamoTotals
+):
     """The store over the table of this name; region, endpoint and keys are the SDK's to find.
 
     ``retention_days`` bounds how far lists look back; without it they go to the first record.

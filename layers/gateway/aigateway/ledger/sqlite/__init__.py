@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import final
 
 from aigateway.ledger.recall import COUNT_AGE, NAMES_AGE, Recall
+from aigateway.ledger.sqlite.audit import SqliteAudit
 from aigateway.ledger.sqlite.connection import Database
 from aigateway.ledger.sqlite.directory import SqliteDirectory
 from aigateway.ledger.sqlite.reading import SqliteReading
@@ -12,7 +13,7 @@ from aigateway.ledger.sqlite.totals import SqliteTotals
 
 
 @final
-class SqliteStore(SqliteRecords, SqliteReading, SqliteDirectory, SqliteTotals):
+class SqliteStore(SqliteRecords, SqliteReading, SqliteDirectory, SqliteAudit, SqliteTotals):
     """The ledger at ``path``, which several processes may open at once; in memory without one.
 
     Never on a network file system: locks do not hold there (sqlite.org/wal.html).

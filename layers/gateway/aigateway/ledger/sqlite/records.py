@@ -140,6 +140,12 @@ DELETE FROM session WHERE session_key IN (
     ) ORDER BY expires_at LIMIT ?
 )
 """
+PURGE_AUDIT = """
+DELETE FROM audit WHERE id IN (
+    SELECT id FROM audit WHERE expires_at <= ? ORDER BY expires_at LIMIT ?
+)
+"""
+PURGES = (PURGE_INTERCEPTIONS, PURGE_SESSIONS, PURGE_AUDIT)
 
 
 class SqliteRecords:
@@ -210,9 +216,10 @@ class SqliteRecords:
 
     async def purge(self, now: datetime, most: int) -> int:
         def work(connection: sqlite3.Connection) -> int:
-            deleted = connection.execute(PURGE_INTERCEPTIONS, (micros(now), most)).rowcount
-            rest = (micros(now), most - deleted)
-            return deleted + connection.execute(PURGE_SESSIONS, rest).rowcount
+            deleted = 0
+            for statement in PURGES:
+                deleted += connection.execute(statement, (micros(now), most - deleted)).rowcount
+            return deleted
 
         return await self._database.write(work)
 

@@ -1,0 +1,18 @@
+"""What the control plane is made of: the only place that knows all of its calls."""
+
+from aigateway.clock import Clock
+from aigateway.ledger.store import Store
+from aigateway.sessions.api import SessionsHandler, handler_for
+from aigateway.sessions.calls import Routes
+from aigateway.settings import Settings
+
+
+def build(settings: Settings, store: Store, clock: Clock) -> SessionsHandler:
+    """Return the function behind the REST API; call its ``start`` first."""
+    configuring: Routes = {}
+    return handler_for(
+        store,
+        clock,
+        own_sessions_visible=settings.own_sessions_visible,
+        configuring=configuring,
+    )

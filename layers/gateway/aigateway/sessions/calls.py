@@ -1,0 +1,42 @@
+"""One call of the control plane: what is asked, what is answered, and by which work."""
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+from aigateway.errors import Refusal
+from aigateway.sessions.query import Parameters
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Request:
+    """``headers`` by lower-case name; ``parameters`` decoded, with all their values."""
+
+    headers: Mapping[str, str]
+    parameters: Parameters
+    method: str = "GET"
+    body: bytes = b""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """``document`` is JSON of any shape; ``None`` sends no body."""
+
+    document: object
+    status: int = 200
+
+
+Work = Callable[..., Coroutine[Any, Any, Reply]]
+"""Takes the request, and then the variable parts of the path, unquoted."""
+
+Routes = Mapping[str, Mapping[str, Work]]
+"""Path below a prefix, variable parts as ``<name>``, to method to work."""
+
+
+@final
+class NothingFound(Refusal):
+    """No such thing, or not for this caller: one text for both."""
+
+    status, code = 404, "not_found"
