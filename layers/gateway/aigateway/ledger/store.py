@@ -6,7 +6,7 @@ Everything is async and raises ``LedgerFault`` when the store cannot answer. Tim
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, final
+from typing import Literal, Protocol, final
 
 from aigateway.caller.people import Key, User
 from aigateway.interception import Closed, Opened, Parents
@@ -226,11 +226,41 @@ class Directory(Protocol):
         """
 
 
+GaugeKind = Literal["CB", "KP"]
+GAUGES_KEPT = timedelta(days=1)
+"""A gauge says what is now; one that nobody set for so long may be deleted."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """What only a gateway knows, as it was when it last changed.
+
+    ``CB``: a circuit breaker. The key is provider, endpoint and model; ``v`` is twice its state:
+    0 closed, 1 half-open, 2 open.
+
+    ``KP``: the keys of the provider in ``key`` that were marked. Each is named by its id and
+    cools until so many milliseconds since 1970; ``<id>#status`` is the provider's answer that
+    it was marked for. A key without a value is in use.
+    """
+
+    kind: GaugeKind
+    key: tuple[str, ...]
+    values: Mapping[str, int]
+    at: datetime
+
+
 class Totals(Protocol):
-    """The counters that metrics are made of."""
+    """The counters and gauges that metrics are made of."""
 
     async def counters(self) -> Mapping[tuple[str, tuple[str, ...]], Mapping[str, int]]:
         """Return every counter: kind and key to attribute to total, consistent reads."""
+
+    async def set_gauge(self, gauge: Gauge) -> None:
+        """Set the named values of a gauge; its other values stay. The last writer wins."""
+
+    async def gauges(self, kind: GaugeKind | None = None) -> tuple[Gauge, ...]:
+        """Return the gauges of one kind or of all, by kind and key, consistent reads."""
 
 
 class Store(Records, Reading, Directory, Totals, Protocol):

@@ -99,6 +99,7 @@ async def test_a_ledger_of_an_older_layout_is_moved_up_with_its_records(path: Pa
     await store.open(opened)
     await store.stop()
     with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE gauge")
         connection.execute("DROP INDEX interception_unparented")
         connection.execute("ALTER TABLE interception DROP COLUMN parents_unknown")
         connection.execute("DROP TABLE audit")

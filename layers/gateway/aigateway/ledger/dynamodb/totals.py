@@ -1,4 +1,4 @@
-"""The counters that metrics are made of."""
+"""The counters and gauges that metrics are made of."""
 
 import asyncio
 from collections import Counter
@@ -6,14 +6,16 @@ from collections.abc import Mapping
 
 from aigateway.ledger.dynamodb.connection import Range
 from aigateway.ledger.dynamodb.ground import Ground
+from aigateway.ledger.gauge_items import GAUGE_PARTITION, gauge_from, gauge_set
 from aigateway.ledger.items import COUNTER_SHARDS, shard
 from aigateway.ledger.listing import NameKind, Reach, Window, names_in, page_of_names
 from aigateway.ledger.moves import counter_of, counter_partition
+from aigateway.ledger.store import Gauge, GaugeKind
 from aigateway.steps import CLOSED
 
 
 class DynamoTotals(Ground):
-    """Sums over all that was counted."""
+    """Sums over all that was counted; gauges."""
 
     async def counters(self) -> Mapping[tuple[str, tuple[str, ...]], Mapping[str, int]]:
         parts = await asyncio.gather(
@@ -24,6 +26,14 @@ class DynamoTotals(Ground):
             amounts = {name: value for name, value in item.items() if name not in ("pk", "sk")}
             totals.setdefault(counter_of(item["sk"]), Counter()).update(amounts)
         return totals
+
+    async def set_gauge(self, gauge: Gauge) -> None:
+        await self._table.update(gauge_set(gauge))
+
+    async def gauges(self, kind: GaugeKind | None = None) -> tuple[Gauge, ...]:
+        bounds = (None, None) if kind is None else (f"{kind}#", f"{kind}$")
+        items = await self._table.all(Range(GAUGE_PARTITION, *bounds))
+        return tuple(sorted(map(gauge_from, items), key=lambda gauge: (gauge.kind, gauge.key)))
 
     async def names(
         self, kind: NameKind, reach: Reach, window: Window, prefix: str
