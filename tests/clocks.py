@@ -1,4 +1,4 @@
-"""A clock that tests hold still."""
+"""Clocks that tests hold still, or let run ahead."""
 
 from datetime import datetime, timedelta
 from typing import final
@@ -23,3 +23,18 @@ class HeldClock:
     def advance(self, seconds: float) -> None:
         self._seconds += seconds
         self._now += timedelta(seconds=seconds)
+
+
+@final
+class HurriedClock:
+    """Between two looks at it three seconds pass, though the date stays."""
+
+    def __init__(self) -> None:
+        self._seconds = 1_000.0
+
+    def now(self) -> datetime:
+        return T0
+
+    def monotonic(self) -> float:
+        self._seconds += 3
+        return self._seconds

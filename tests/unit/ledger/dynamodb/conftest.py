@@ -1,4 +1,4 @@
-"""A store over moto whose connection fails on request."""
+"""A store over moto whose connection fails on request, and for which no time passes."""
 
 from collections.abc import AsyncIterator
 from uuid import uuid4
@@ -8,6 +8,7 @@ import pytest
 from aigateway.ledger.dynamodb import DynamoStore
 from aigateway.ledger.dynamodb.connection import Answering
 from aigateway.ledger.dynamodb.table import create_table
+from tests.clocks import HeldClock
 from tests.contract.stand_in import (
     at_once,
     dynamodb_ministack,
@@ -44,7 +45,7 @@ def table_name(faulty: FaultyConnection) -> str:
 
 @pytest.fixture
 async def store(faulty: FaultyConnection, table_name: str) -> AsyncIterator[DynamoStore]:
-    made = DynamoStore(table_name, connection=faulty, pause=at_once)
+    made = DynamoStore(table_name, connection=faulty, pause=at_once, clock=HeldClock())
     await made.start()
     faulty.sent.clear()
     yield made

@@ -16,6 +16,7 @@ from aigateway.ledger.rows import Interception, Page, Session
 from aigateway.ledger.sqlite import SqliteStore
 from aigateway.ledger.store import Store
 from tests.builders import a_closed, a_usage, an_opened, at
+from tests.clocks import HurriedClock
 from tests.unit.ledger.dynamodb.faulty import FaultyConnection
 
 Rows = Page[Session] | Page[Interception]
@@ -51,6 +52,25 @@ async def test_lists_go_back_over_months_to_the_first_record(store: DynamoStore)
     assert own == sessions
     rows = await store.interceptions(Filter(), Reach(None), window)
     assert [row.opened.session_id for row in rows.rows] == ["s0", "s3", "s1", "s2", "s4"]
+
+
+async def test_a_page_that_takes_too_long_ends_early_and_the_next_one_goes_on(
+    store: DynamoStore, faulty: FaultyConnection, table_name: str
+) -> None:
+    for number in range(4):
+        opened = an_opened(-number * 40 * DAY, session=f"s{number}", expires_at=None)
+        await store.open(opened)
+        assert await store.close(opened, a_closed(opened), ())
+    slow = DynamoStore(table_name, connection=faulty, clock=HurriedClock())
+    seen: list[str] = []
+    pages = 0
+    cursor: str | None = None
+    while pages == 0 or cursor is not None:
+        page = await slow.sessions(Filter(), Reach(None), Window(100, at(60), cursor=cursor))
+        seen += [row.id for row in page.rows]
+        cursor, pages = page.next_cursor, pages + 1
+    assert seen == ["s0", "s1", "s2", "s3"]
+    assert pages > 1
 
 
 async def test_a_bound_of_retention_ends_the_walk_behind_it(
