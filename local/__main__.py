@@ -14,7 +14,7 @@ from typing import final
 from aigateway.clock import SystemClock
 from aigateway.ledger import open_store
 from aigateway.pool.secrets import open_secrets
-from aigateway.reload.tick import reload_pool
+from aigateway.reload.pool import reload_of
 from aigateway.settings import Settings
 from local import foreground
 from local.first_start import first_key, put_providers, wanted_key, wanted_providers
@@ -66,7 +66,7 @@ async def prepare(
         key = await first_key(store, settings.state_dir, wanted, clock)
         secrets = open_secrets(settings)
         await put_providers(store, secrets, documents, settings.allowed_private_cidrs)
-        await reload_pool(store, clock)
+        await reload_of(settings, clock).run(store)
         rows = [row.document for row in await store.provider_rows()]
     finally:
         await store.stop()

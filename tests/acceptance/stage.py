@@ -11,18 +11,19 @@ from aigateway.caller.keys import key_from, new_secret
 from aigateway.caller.people import Key, Role
 from aigateway.errors import UpstreamCut
 from aigateway.ledger.sqlite import SqliteStore
-from aigateway.pool.providers import ProviderRow, SecretRef
+from aigateway.pool.providers import ProviderRow
 from aigateway.relay.assembly import App, build
 from aigateway.relay.upstream import Answer, UpstreamRequest
-from aigateway.reload.tick import reload_pool
+from aigateway.reload.pool import Reload
 from aigateway.sessions.api import SessionsHandler, handler_for
 from aigateway.settings import Settings
 from aigateway.wire.messages import ResponseHead
 from local.in_process import Answered, call
-from tests.acceptance.words import BASES, CLIENTS, PATHS, PROVIDER_KEY
+from tests.acceptance.words import BASES, CLIENTS, PATHS
 from tests.builders import a_user, at
 from tests.clocks import HeldClock
 from tests.golden.recordings import RECORDINGS
+from tests.reloads import HeldKeys, a_reload
 
 Document = dict[str, Any]
 GOLDEN = {str(recording): recording for recording in RECORDINGS}
@@ -103,12 +104,6 @@ class Peer:
 
 
 @final
-class Keys:
-    async def key(self, ref: SecretRef) -> str:
-        return PROVIDER_KEY
-
-
-@final
 @dataclass(frozen=True, slots=True)
 class Told:
     """One recorded exchange: what the client got, what the provider saw, what is recorded."""
@@ -158,6 +153,8 @@ class Stage:
     peer: Peer
     app: App
     handler: SessionsHandler
+    keys: HeldKeys
+    reload: Reload
     secrets: dict[str, str] = field(default_factory=dict)
 
     async def add_user(self, username: str, role: Role = "member") -> Key:
@@ -176,7 +173,7 @@ class Stage:
             "api_keys": [{"id": "k1", "masked": "sk-p...nted"}],
         }
         await self.store.put_provider(ProviderRow(name, document | more, 1), None)
-        await reload_pool(self.store, self.clock)
+        await self.reload.run(self.store)
 
     async def send(
         self,
@@ -277,8 +274,10 @@ async def set_up(**settings: Any) -> Stage:  # noqa: ANN401 - fields of Settings
     store, clock, peer = SqliteStore(None), HeldClock(), Peer()
     await store.start()
     plain: dict[str, Any] = {"snapshot_poll_seconds": 0.0, "key_cache_seconds": 0.0}
-    app = build(Settings(**(plain | settings)), store, Keys(), clock, peer)
-    stage = Stage(store, clock, peer, app, handler_for(store, clock))
+    keys = HeldKeys()
+    app = build(Settings(**(plain | settings)), store, keys, clock, peer)
+    handler = handler_for(store, clock)
+    stage = Stage(store, clock, peer, app, handler, keys, a_reload(clock, keys))
     for username in ("alice", "bob"):
         await stage.add_user(username)
     await stage.add_user("auditor", "auditor")

@@ -16,7 +16,7 @@ from aigateway.relay.upstream import Answer, UpstreamRequest
 from aigateway.settings import Settings
 from aigateway.wire.messages import ResponseHead
 from tests.acceptance.sdks import REFUSED, asking
-from tests.acceptance.stage import Keys, Script, Stage, blocking, rows
+from tests.acceptance.stage import Script, Stage, blocking, rows
 from tests.acceptance.words import (
     ANSWER,
     ASKS,
@@ -203,7 +203,7 @@ class Endless:
 async def test_row_78_twenty_megabytes_of_tiny_events_leave_memory_flat(stage: Stage) -> None:
     endless = Endless()
     settings = Settings(snapshot_poll_seconds=0.0)
-    app = build(settings, stage.store, Keys(), stage.clock, endless)
+    app = build(settings, stage.store, stage.keys, stage.clock, endless)
     body = json.dumps(messages("go", stream=True)).encode()
     waiting = [{"type": "http.request", "body": body, "more_body": False}]
     got, record = 0, ""

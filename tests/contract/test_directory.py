@@ -149,10 +149,21 @@ async def test_a_snapshot_is_published_once_per_version(store: Store) -> None:
 
 async def test_reloads_are_noted_before_and_after_a_snapshot(store: Store) -> None:
     assert await store.reload_state() == ReloadState(0, "", None, None)
-    await store.note_reload(at(1), None)
+    await store.note_attempt(at(1))
     assert await store.reload_state() == ReloadState(0, "", at(1), None)
     assert await store.published() is None
     await store.publish(Published(1, "d1", b"{}"), None)
-    await store.note_reload(at(1), at(2))
-    await store.note_reload(at(3), None)
-    assert await store.reload_state() == ReloadState(1, "d1", at(3), at(2))
+    await store.note_success(at(1))
+    await store.note_attempt(at(3))
+    assert await store.reload_state() == ReloadState(1, "d1", at(3), at(1))
+
+
+async def test_the_times_of_reloads_never_go_back(store: Store) -> None:
+    await store.note_attempt(at(5))
+    await store.note_success(at(4))
+    await store.note_attempt(at(2))
+    await store.note_success(at(3))
+    assert await store.reload_state() == ReloadState(0, "", at(5), at(4))
+    await store.note_attempt(at(5))
+    await store.note_success(at(5))
+    assert await store.reload_state() == ReloadState(0, "", at(5), at(5))

@@ -22,7 +22,8 @@
     │   ├── CursorInvalid          a cursor that was altered, or is another caller's
     │   └── Conflict               a conditional write found another value
     ├── PoolFault                  provider configuration
-    │   ├── RowInvalid, SecretUnavailable, NoSnapshot
+    │   ├── RowInvalid, NoSnapshot, SnapshotUnreadable
+    │   └── SecretUnavailable, and of it SecretStoreUnavailable
     ├── Misheard                   the copy of a stream cannot be followed; only the scribe sees it
     └── SettingsError              variables missing or wrong, all at once
 
@@ -201,6 +202,14 @@ class RowInvalid(PoolFault):
 
 class SecretUnavailable(PoolFault):
     """A provider key cannot be read."""
+
+
+class SecretStoreUnavailable(SecretUnavailable):
+    """No provider key can be read: their store does not answer, or is none."""
+
+
+class SnapshotUnreadable(PoolFault):
+    """What is published as the pool is damaged; the message says how."""
 
 
 class NoSnapshot(PoolFault):

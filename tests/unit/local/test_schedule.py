@@ -10,6 +10,7 @@ from aigateway.reload.tick import Tick
 from local.schedule import Schedule
 from tests.breaking import Breaking
 from tests.clocks import HeldClock
+from tests.reloads import a_reload
 
 
 @pytest.fixture
@@ -27,7 +28,9 @@ async def test_a_schedule_ticks_at_once_and_stops_in_order(clock: HeldClock) -> 
         return False
 
     store = SqliteStore(None)
-    schedule = Schedule(Breaking(store, "purge", when=noted), Tick(clock, {}), 3600)
+    schedule = Schedule(
+        Breaking(store, "purge", when=noted), Tick(clock, a_reload(clock), {}), 3600
+    )
     await schedule.start()
     await asyncio.wait_for(ticked.wait(), 10)
     await schedule.stop()
@@ -40,7 +43,7 @@ async def test_a_tick_that_fails_is_followed_by_another(clock: HeldClock) -> Non
         ticked.put_nowait(None)
         raise ZeroDivisionError
 
-    schedule = Schedule(SqliteStore(None), Tick(clock, {"broken": broken}), 0)
+    schedule = Schedule(SqliteStore(None), Tick(clock, a_reload(clock), {"broken": broken}), 0)
     await schedule.start()
     for _ in range(2):
         await asyncio.wait_for(ticked.get(), 10)

@@ -11,9 +11,9 @@ from aigateway.ledger.sqlite import SqliteStore
 from aigateway.pool.providers import ProviderRow, SecretRef
 from aigateway.pool.secrets import AwsSecrets
 from aigateway.reload.seed import Seed
-from aigateway.reload.tick import reload_pool
 from tests.breaking import Breaking
 from tests.clocks import HeldClock
+from tests.reloads import a_reload
 from tests.vaults import HeldVault
 
 NAME = "seed"
@@ -71,7 +71,8 @@ async def test_providers_that_are_there_are_left_alone_with_one_warning_a_proces
     store: SqliteStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     await store.put_provider(ProviderRow("own", document("own"), 1), None)
-    await reload_pool(store, HeldClock())
+    await a_reload(HeldClock()).run(store)
+    caplog.clear()
     vault = a_vault(document("one"))
     for _ in range(2):
         seed = a_seed(vault)
@@ -84,7 +85,7 @@ async def test_providers_that_are_there_are_left_alone_with_one_warning_a_proces
 
 
 async def test_an_empty_pool_that_was_published_is_filled_all_the_same(store: SqliteStore) -> None:
-    await reload_pool(store, HeldClock())
+    await a_reload(HeldClock()).run(store)
     assert await a_seed(a_vault(document("one"))).sow(store) == 1
 
 
@@ -144,7 +145,7 @@ async def test_a_seed_that_was_half_sown_is_finished(
         await seed.sow(broken)
     assert await names(store) == ["one"]
     if is_same_process:
-        await reload_pool(store, HeldClock())
+        await a_reload(HeldClock()).run(store)
     assert await (seed if is_same_process else a_seed(vault)).sow(store) == 1
     assert await names(store) == ["one", "two"]
     assert [row.version for row in await store.provider_rows()] == [1, 1]

@@ -1,7 +1,6 @@
-"""One tick: rows become the published snapshot, and every part has its turn."""
+"""One tick: every part has its turn."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
 
 import pytest
 
@@ -9,13 +8,13 @@ from aigateway.errors import LedgerFault
 from aigateway.ledger.sqlite import SqliteStore
 from aigateway.ledger.store import Store
 from aigateway.pool.providers import ProviderRow
-from aigateway.pool.snapshot import snapshot_from
-from aigateway.reload.tick import Tick, reload_pool, tick_of
+from aigateway.reload.tick import Tick, tick_of
 from aigateway.settings import Settings
 from aigateway.transcript.facts import AnsweredCall
 from tests.breaking import Breaking
-from tests.builders import T0, a_closed, an_opened
+from tests.builders import a_closed, an_opened
 from tests.clocks import HeldClock
+from tests.reloads import a_reload
 
 
 @pytest.fixture
@@ -31,59 +30,12 @@ def row(version: int = 1, **members: object) -> ProviderRow:
     return ProviderRow("main", document, version)
 
 
-async def test_rows_are_published_once_and_again_when_they_change(store: SqliteStore) -> None:
-    await store.put_provider(row(), None)
-    assert await reload_pool(store, clock := HeldClock()) == 1
-    assert await reload_pool(store, clock) == 1
-    await store.put_provider(row(2, enabled=False), 1)
-    assert await reload_pool(store, clock) == 2
-    published = await store.published()
-    assert published is not None
-    snapshot = snapshot_from(published.version, published.document, allow_byok=True, allowed=())
-    assert not snapshot.providers["main"].enabled
-
-
-async def test_a_pool_without_providers_is_published_too(store: SqliteStore) -> None:
-    assert await reload_pool(store, HeldClock()) == 1
-
-
-async def test_a_broken_row_is_published_and_fails_nothing(store: SqliteStore) -> None:
-    await store.put_provider(row(base_url="http://h.example"), None)
-    assert await reload_pool(store, HeldClock()) == 1
-
-
-async def test_both_times_move_with_a_reload_that_succeeds(store: SqliteStore) -> None:
-    clock = HeldClock()
-    await reload_pool(store, clock)
-    clock.advance(60)
-    await reload_pool(store, clock)
-    state = await store.reload_state()
-    assert state.attempted_at == state.succeeded_at == T0 + timedelta(seconds=60)
-
-
-@pytest.mark.parametrize("part", ["provider_rows", "reload_state", "publish"])
-async def test_i14_a_failed_reload_moves_only_the_time_of_the_attempt(
-    store: SqliteStore, part: str
-) -> None:
-    clock = HeldClock()
-    await store.put_provider(row(), None)
-    await reload_pool(store, clock)
-    before = await store.published()
-    await store.put_provider(row(2, enabled=False), 1)
-    clock.advance(60)
-    with pytest.raises(LedgerFault):
-        await reload_pool(Breaking(store, part), clock)
-    state = await store.reload_state()
-    assert (state.attempted_at, state.succeeded_at) == (T0 + timedelta(seconds=60), T0)
-    assert await store.published() == before
-
-
 async def test_a_tick_reloads_closes_orphans_and_purges(store: SqliteStore) -> None:
     clock = HeldClock()
     await store.put_provider(row(), None)
     await store.open(an_opened())
     clock.advance(30 * 60)
-    tick = Tick(clock, {})
+    tick = Tick(clock, a_reload(clock), {})
     expected = {"reload": 1, "sweep": 1, "parents": 0, "purge": 0}
     assert await tick.run(store) == expected
     clock.advance(61 * 86_400)
@@ -96,7 +48,7 @@ async def test_a_tick_finds_late_parents(store: SqliteStore) -> None:
     await store.close(opened, a_closed(opened, parents_unknown=True), ())
     clock = HeldClock()
     clock.advance(30 * 60)
-    assert (await Tick(clock, {}).run(store))["parents"] == 1
+    assert (await Tick(clock, a_reload(clock), {}).run(store))["parents"] == 1
 
 
 async def test_beginnings_come_before_the_reload_so_that_it_publishes_them(
@@ -106,7 +58,7 @@ async def test_beginnings_come_before_the_reload_so_that_it_publishes_them(
         await store.put_provider(row(), None)
         return 1
 
-    assert await Tick(HeldClock(), {"seed": begin}).run(store) == {
+    assert await Tick(clock := HeldClock(), a_reload(clock), {"seed": begin}).run(store) == {
         "seed": 1,
         "reload": 1,
         "sweep": 0,
@@ -122,7 +74,7 @@ async def test_a_run_for_a_change_only_reloads(store: SqliteStore) -> None:
     async def begin(_: Store) -> int:
         raise AssertionError
 
-    tick = Tick(HeldClock(), {"seed": begin})
+    tick = Tick(clock := HeldClock(), a_reload(clock), {"seed": begin})
     assert await tick.run(Breaking(store, "orphans"), only_reload=True) == {"reload": 1}
 
 
@@ -138,7 +90,7 @@ async def test_a_part_that_fails_stops_no_other_and_is_raised_at_the_end(
     clock.advance(30 * 60)
     broken = Breaking(store, "provider_rows", KeyError("a later one"))
     with pytest.raises(type(fault)) as raised:
-        await Tick(clock, {"seed": begin}).run(broken)
+        await Tick(clock, a_reload(clock), {"seed": begin}).run(broken)
     assert raised.value is fault
     assert await store.orphans(clock.now(), 9) == ()
     assert [part in caplog.text for part in ("seed", "reload", "sweep")] == [True, True, False]

@@ -196,7 +196,7 @@ class Directory(Protocol):
         """Store a changed user, by its id; the name never changes."""
 
     async def provider_rows(self) -> tuple[ProviderRow, ...]:
-        """Return all provider rows, by name."""
+        """Return all provider rows, by name; a damaged one has an empty document."""
 
     async def put_provider(self, row: ProviderRow, previous: int | None) -> None:
         """Store a row if its stored version is ``previous``, else raise ``Conflict``.
@@ -205,7 +205,7 @@ class Directory(Protocol):
         """
 
     async def published(self) -> Published | None:
-        """Return the snapshot in force."""
+        """Return the snapshot in force. Raises ``SnapshotUnreadable`` where it is damaged."""
 
     async def publish(self, snapshot: Published, previous: int | None) -> None:
         """Put a snapshot in force if ``previous`` is the version in force, else ``Conflict``."""
@@ -213,8 +213,11 @@ class Directory(Protocol):
     async def reload_state(self) -> ReloadState:
         """Return the version in force and the times of the last reload."""
 
-    async def note_reload(self, attempted_at: datetime, succeeded_at: datetime | None) -> None:
-        """Note an attempt; ``succeeded_at`` ``None`` leaves the time of the last success."""
+    async def note_attempt(self, at: datetime) -> None:
+        """Note that a reload began; an earlier time than the one noted changes nothing."""
+
+    async def note_success(self, at: datetime) -> None:
+        """Note when a reload that succeeded had begun; an earlier time changes nothing."""
 
     async def audit(self, entry: AuditEntry) -> None:
         """Keep an entry; repeating the call changes nothing."""

@@ -1,5 +1,6 @@
 """Providers: rows as they are stored, and what is built from them, each row on its own."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -67,6 +68,15 @@ class ProviderRow:
     name: str
     document: Mapping[str, object]
     version: int
+
+    @classmethod
+    def read(cls, name: str, text: str, version: int) -> "ProviderRow":
+        """Read a stored document; one that is no JSON object is empty, and breaks this row only."""
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError):
+            document = None
+        return cls(name, document if isinstance(document, dict) else {}, version)
 
 
 @final

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol, final
 
 from aigateway.clock import Clock, SystemClock
-from aigateway.errors import SecretUnavailable
+from aigateway.errors import SecretStoreUnavailable, SecretUnavailable
 from aigateway.pool.providers import PRINTED, SecretRef
 from aigateway.pool.vault import SecretsManager, Vault
 from aigateway.settings import Settings
@@ -23,7 +23,11 @@ LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class Secrets(Protocol):
-    """Gives the key behind a reference. Raises ``SecretUnavailable``."""
+    """Gives the key behind a reference.
+
+    Raises ``SecretUnavailable``, or of its kind ``SecretStoreUnavailable`` where no key at all can
+    be read.
+    """
 
     async def key(self, ref: SecretRef) -> str: ...
 
@@ -35,10 +39,13 @@ class WritableSecrets(Secrets, Protocol):
         """Add or replace keys. Raises ``SecretUnavailable``: some may be stored by then."""
 
 
-def open_secrets(settings: Settings, clock: Clock | None = None) -> WritableSecrets:
+def open_secrets(
+    settings: Settings, clock: Clock | None = None, vault: Vault | None = None
+) -> WritableSecrets:
     """Return where the settings say that provider keys lie. Nothing is opened before its use."""
     if settings.secrets_prefix is not None:
-        return AwsSecrets(settings.secrets_prefix, SecretsManager(), clock or SystemClock())
+        vault = vault or SecretsManager()
+        return AwsSecrets(settings.secrets_prefix, vault, clock or SystemClock())
     return FileSecrets(settings.state_dir / "secrets.json")
 
 
@@ -51,19 +58,31 @@ class FileSecrets:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._read: dict[str, str] = {}
+        self._read: dict[str, object] = {}
         self._stamp: tuple[int, int, int] | None = None
 
     async def key(self, ref: SecretRef) -> str:
         try:
-            seen = self._path.stat()
-            stamp = (seen.st_mtime_ns, seen.st_ino, seen.st_size)
-            if stamp != self._stamp:
-                self._read = json.loads(await asyncio.to_thread(self._path.read_text))
-                self._stamp = stamp
-            return self._read[_name(ref)]
-        except (OSError, ValueError, LookupError, TypeError):
+            await self._look()
+        except FileNotFoundError:
             raise _unreadable(ref) from None
+        except (OSError, ValueError):
+            raise _unreadable(ref, SecretStoreUnavailable) from None
+        key = self._read.get(_name(ref))
+        if not isinstance(key, str) or not PRINTED.fullmatch(key):
+            raise _unreadable(ref)
+        return key
+
+    async def _look(self) -> None:
+        """Read the file if it changed. Raises ``OSError``, or ``ValueError`` if it is of no use."""
+        seen = self._path.stat()
+        stamp = (seen.st_mtime_ns, seen.st_ino, seen.st_size)
+        if stamp == self._stamp:
+            return
+        read = json.loads(await asyncio.to_thread(self._path.read_text))
+        if not isinstance(read, dict):
+            raise ValueError("expected an object of keys")  # noqa: TRY004 - like what is no JSON
+        self._read, self._stamp = read, stamp
 
     async def put(self, keys: Mapping[SecretRef, str]) -> None:
         """Refuses another kind of file. The directory must be there."""
@@ -106,7 +125,7 @@ class AwsSecrets:
                     await self._look(ref, known)
         key = self._usable(known)
         if key is None:
-            raise _unreadable(ref)
+            raise _unreadable(ref, known.refusal)
         return key
 
     def _usable(self, known: "_Known") -> str | None:
@@ -117,10 +136,11 @@ class AwsSecrets:
             stored = await self._vault.read(self._prefix + _name(ref))
         except SecretUnavailable as fault:
             logger.warning("a provider key cannot be read: %s", fault)
+            known.refusal = type(fault)
         else:
             text = stored.text.strip() if stored else ""
             known.key = text if PRINTED.fullmatch(text) else None
-            known.read_at = self._clock.now()
+            known.read_at, known.refusal = self._clock.now(), SecretUnavailable
         known.asked_at = self._clock.now()
 
     async def put(self, keys: Mapping[SecretRef, str]) -> None:
@@ -136,6 +156,7 @@ class _Known:
     def __init__(self) -> None:
         self.turn = asyncio.Lock()
         self.key: str | None = None
+        self.refusal = SecretUnavailable
         self.read_at = LONG_AGO
         self.asked_at = LONG_AGO
 
@@ -160,5 +181,7 @@ def _name(ref: SecretRef) -> str:
     return f"{ref.provider}/{ref.key_id}"
 
 
-def _unreadable(ref: SecretRef) -> SecretUnavailable:
-    return SecretUnavailable(f"the key of provider {ref.provider} cannot be read")
+def _unreadable(
+    ref: SecretRef, kind: type[SecretUnavailable] = SecretUnavailable
+) -> SecretUnavailable:
+    return kind(f"the key of provider {ref.provider} cannot be read")

@@ -4,10 +4,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, final
 
 from aigateway.addresses import Network
-from aigateway.errors import NoSnapshot, RowInvalid
+from aigateway.errors import NoSnapshot, RowInvalid, SnapshotUnreadable
+from aigateway.pool.outcomes import Outcome, members_of, outcomes_in
 from aigateway.pool.providers import (
     PROVIDER_TYPES,
     Provider,
@@ -15,6 +17,8 @@ from aigateway.pool.providers import (
     ProviderRow,
     provider_from,
 )
+
+NO_OUTCOMES: Mapping[str, Outcome] = MappingProxyType({})
 
 
 @final
@@ -27,33 +31,80 @@ class Snapshot:
     faults: Mapping[str, ProviderFault]
 
 
-def snapshot_document(rows: Iterable[ProviderRow]) -> tuple[bytes, str]:
-    """Return the published form of all rows, and its content hash.
+def snapshot_document(
+    rows: Iterable[ProviderRow], outcomes: Mapping[str, Outcome] = NO_OUTCOMES
+) -> tuple[bytes, str]:
+    """Return the published form of all rows and how they came out, and its content hash.
 
-    It holds the stored documents as they are, without secrets: equal rows give equal bytes.
+    It holds the stored documents as they are, without secrets: equal rows and outcomes give equal
+    bytes.
     """
-    documents = [dict(row.document) for row in sorted(rows, key=lambda row: row.name)]
-    text = json.dumps({"providers": documents}, sort_keys=True, ensure_ascii=False).encode()
-    return text, hashlib.sha256(text).hexdigest()
+    documents = [
+        {**row.document, "name": row.name} for row in sorted(rows, key=lambda row: row.name)
+    ]
+    content = {"providers": documents, "outcomes": members_of(outcomes)}
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    document = text.encode("utf-8", "surrogatepass")
+    return document, _digest(document)
+
+
+def _digest(document: bytes) -> str:
+    return hashlib.sha256(document).hexdigest()
+
+
+def statuses(document: bytes) -> dict[str, Outcome]:
+    """Return the outcomes of a published document by provider. Raises ``SnapshotUnreadable``."""
+    return outcomes_in(_read(document).get("outcomes"))
+
+
+def check(document: bytes, digest: str) -> None:
+    """Raise ``SnapshotUnreadable`` unless a document is the one that the hash was made of."""
+    if _digest(document) != digest:
+        raise SnapshotUnreadable("its content is not what was published")
+
+
+def _read(document: bytes) -> dict[str, Any]:
+    try:
+        read = json.loads(document)
+    except (ValueError, RecursionError):
+        raise SnapshotUnreadable("expected JSON") from None
+    if not isinstance(read, dict):
+        raise SnapshotUnreadable("expected a JSON object")
+    return read
 
 
 def snapshot_from(
     version: int, document: bytes, *, allow_byok: bool, allowed: tuple[Network, ...]
 ) -> Snapshot:
-    """Build every provider of a published document; a broken one becomes a fault."""
+    """Build every provider of a published document; a broken one becomes a fault.
+
+    So does one that the reload could not build. Raises ``SnapshotUnreadable``.
+    """
+    read = _read(document)
+    rows, outcomes = read.get("providers"), outcomes_in(read.get("outcomes"))
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise SnapshotUnreadable("expected a list of providers")
     providers: dict[str, Provider] = {}
     faults: dict[str, ProviderFault] = {}
-    rows: list[Mapping[str, Any]] = json.loads(document)["providers"]
     for row in rows:
         name = str(row.get("name"))
         try:
-            providers[name] = provider_from(row, allow_byok=allow_byok, allowed=allowed)
+            provider = provider_from(row, allow_byok=allow_byok, allowed=allowed)
         except RowInvalid as broken:
-            kind = row.get("type")
-            known = kind if kind in PROVIDER_TYPES else None
-            enabled = row.get("enabled") is not False
-            faults[name] = ProviderFault(name, known, str(broken), enabled)
+            faults[name] = _fault(name, row, str(broken))
+            continue
+        outcome = outcomes.get(name)
+        if outcome is not None and outcome.status == "error":
+            faults[name] = _fault(name, row, outcome.reason or "the reload could not build it")
+        else:
+            providers[name] = provider
     return Snapshot(version, providers, faults)
+
+
+def _fault(name: str, row: Mapping[str, Any], reason: str) -> ProviderFault:
+    kind = row.get("type")
+    known = kind if kind in PROVIDER_TYPES else None
+    return ProviderFault(name, known, reason, row.get("enabled") is not False)
 
 
 @final

@@ -7,9 +7,22 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, final
 
 from aigateway.aws import client
-from aigateway.errors import SecretUnavailable
+from aigateway.errors import SecretStoreUnavailable, SecretUnavailable
 
 ATTEMPTS = 2
+OF_ONE_SECRET = frozenset(
+    {
+        "AccessDeniedException",
+        "DecryptionFailure",
+        "InvalidParameterException",
+        "InvalidRequestException",
+        "LimitExceededException",
+        "ResourceExistsException",
+        "ResourceNotFoundException",
+    }
+)
+"""Refusals that say something of the secret that was asked for; after any other the service is
+taken to answer nobody (API reference of Secrets Manager, read 2026-07)."""
 
 
 @final
@@ -22,7 +35,11 @@ class Stored:
 
 
 class Vault(Protocol):
-    """Secret texts by name. Everything raises ``SecretUnavailable``, which never holds a text."""
+    """Secret texts by name.
+
+    Everything raises ``SecretUnavailable``, which never holds a text, or of its kind
+    ``SecretStoreUnavailable`` where it is not this secret's fault.
+    """
 
     async def read(self, name: str) -> Stored | None:
         """Return what a secret holds; ``None`` if it is not there or was never given a text."""
@@ -83,6 +100,7 @@ class SecretsManager:
             ClientError,
         )
 
+        kind: type[SecretUnavailable] = SecretStoreUnavailable
         try:
             with self._making:
                 self._client = self._client or client("secretsmanager", attempts=ATTEMPTS)
@@ -91,10 +109,11 @@ class SecretsManager:
             code = str(error.response.get("Error", {}).get("Code"))
             if code == expected:
                 return None
+            kind = SecretUnavailable if code in OF_ONE_SECRET else SecretStoreUnavailable
         except BotoCoreError as error:
             code = type(error).__name__
         else:
             return answer
         # Outside of the clauses: what the library's exception says may hold what was sent.
         place = members.get("SecretId") or members.get("Name")
-        raise SecretUnavailable(f"secret {place}: {operation} failed: {code}")
+        raise kind(f"secret {place}: {operation} failed: {code}")

@@ -7,12 +7,12 @@ from typing import final
 from aigateway.clock import Clock
 from aigateway.errors import GatewayError
 from aigateway.ledger import object_rules
-from aigateway.ledger.store import Directory, Published, Store
+from aigateway.ledger.store import Store
 from aigateway.pool.secrets import open_secrets
-from aigateway.pool.snapshot import snapshot_document
 from aigateway.pool.vault import SecretsManager
 from aigateway.reload.first_key import FirstKey
 from aigateway.reload.payload_lifecycle import PayloadLifecycle
+from aigateway.reload.pool import Reload, reload_of
 from aigateway.reload.seed import Seed
 from aigateway.reload.sweep import purge, repair_parents, sweep
 from aigateway.settings import Settings
@@ -21,30 +21,13 @@ logger = logging.getLogger(__name__)
 Part = Callable[[Store], Awaitable[int]]
 
 
-async def reload_pool(directory: Directory, clock: Clock) -> int:
-    """Publish the provider rows if they changed, and return the version in force.
-
-    The attempt is noted before anything can fail, the success only at the end. Raises
-    ``LedgerFault``: the snapshot in force then stays.
-    """
-    attempted_at = clock.now()
-    await directory.note_reload(attempted_at, None)
-    document, digest = snapshot_document(await directory.provider_rows())
-    state = await directory.reload_state()
-    version = state.version
-    if state.digest != digest or version == 0:
-        version += 1
-        await directory.publish(Published(version, digest, document), state.version or None)
-    await directory.note_reload(attempted_at, attempted_at)
-    return version
-
-
 @final
 class Tick:
     """A scheduled run, the same in a function and on one machine. Lives as long as its process."""
 
-    def __init__(self, clock: Clock, beginnings: Mapping[str, Part]) -> None:
+    def __init__(self, clock: Clock, reload: Reload, beginnings: Mapping[str, Part]) -> None:
         self._clock = clock
+        self._reload = reload
         self._beginnings = beginnings
 
     @property
@@ -56,7 +39,7 @@ class Tick:
 
         A part that fails is logged and stops no other; the first failure is raised at the end.
         """
-        reloading: dict[str, Part] = {"reload": lambda store: reload_pool(store, self._clock)}
+        reloading: dict[str, Part] = {"reload": self._reload.run}
         closing: dict[str, Part] = {
             "sweep": lambda store: sweep(store, self._clock.now()),
             "parents": lambda store: repair_parents(store, self._clock.now()),
@@ -94,4 +77,4 @@ def tick_of(settings: Settings, clock: Clock) -> Tick:
     if objects is not None:
         lifecycle = PayloadLifecycle(objects, settings.retention)
         beginnings["payload lifecycle"] = lambda _: lifecycle.keep()
-    return Tick(clock, beginnings)
+    return Tick(clock, reload_of(settings, clock), beginnings)

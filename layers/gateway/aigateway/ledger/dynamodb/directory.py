@@ -11,7 +11,12 @@ from typing import Any
 
 from aigateway.caller.people import Key, User
 from aigateway.clock import from_micros, micros
-from aigateway.errors import AuthUnavailable, Conflict, RecorderUnavailable
+from aigateway.errors import (
+    AuthUnavailable,
+    Conflict,
+    RecorderUnavailable,
+    SnapshotUnreadable,
+)
 from aigateway.ledger.dynamodb.connection import Range
 from aigateway.ledger.dynamodb.ground import Ground
 from aigateway.ledger.dynamodb.refusals import Refused
@@ -97,9 +102,7 @@ class DynamoDirectory(Ground):
 
     async def provider_rows(self) -> tuple[ProviderRow, ...]:
         items = await self._table.all(Range("PROV"))
-        return tuple(
-            ProviderRow(item["sk"], json.loads(item["document"]), item["ve"]) for item in items
-        )
+        return tuple(ProviderRow.read(item["sk"], item["document"], item["ve"]) for item in items)
 
     async def put_provider(self, row: ProviderRow, previous: int | None) -> None:
         condition = ABSENT if previous is None else Condition("#ve = :before", {"before": previous})
@@ -116,8 +119,11 @@ class DynamoDirectory(Ground):
         version, digest = current["ve"], current["digest"]
         parts = await self._table.all(_document_parts(version, digest))
         if len(parts) != current["parts"]:
-            raise RecorderUnavailable(f"the snapshot of version {version} is incomplete")
-        document = zlib.decompress(b"".join(part["z"] for part in parts))
+            raise SnapshotUnreadable(f"a part of version {version} is missing")
+        try:
+            document = zlib.decompress(b"".join(part["z"] for part in parts))
+        except zlib.error:
+            raise SnapshotUnreadable(f"version {version} cannot be decompressed") from None
         return Published(version, digest, document)
 
     async def publish(self, snapshot: Published, previous: int | None) -> None:
@@ -150,11 +156,18 @@ class DynamoDirectory(Ground):
         times = (_time(item.get("at")), _time(item.get("su")))
         return ReloadState(item.get("ve", 0), item.get("digest", ""), *times)
 
-    async def note_reload(self, attempted_at: datetime, succeeded_at: datetime | None) -> None:
-        times = {"at": micros(attempted_at)}
-        if succeeded_at is not None:
-            times["su"] = micros(succeeded_at)
-        await self._table.update(Update(*CURRENT, sets=times))
+    async def note_attempt(self, at: datetime) -> None:
+        await self._move("at", at)
+
+    async def note_success(self, at: datetime) -> None:
+        await self._move("su", at)
+
+    async def _move(self, name: str, at: datetime) -> None:
+        """Move a time of the reload, never back."""
+        earlier = f"attribute_not_exists(#{name}) OR #{name} < :to"
+        later = Condition(earlier, {"to": micros(at)})
+        moved = Update(*CURRENT, sets={name: micros(at)}, condition=later)
+        await self._unless_refused(self._table.update(moved))
 
     async def _unless_refused(self, work: Awaitable[object]) -> None:
         """Leave things as they are where the condition does not hold."""

@@ -43,7 +43,8 @@ ADD_PROVIDER = "INSERT OR IGNORE INTO provider (document, version, name) VALUES 
 PUT_PROVIDER = "UPDATE provider SET document = ?, version = ? WHERE name = ? AND version = ?"
 SNAPSHOT = "SELECT * FROM snapshot"
 PUBLISH = "UPDATE snapshot SET version = ?, digest = ?, document = ? WHERE version = ?"
-NOTE_RELOAD = "UPDATE snapshot SET attempted_at = ?, succeeded_at = coalesce(?, succeeded_at)"
+NOTE_ATTEMPT = "UPDATE snapshot SET attempted_at = max(coalesce(attempted_at, ?1), ?1)"
+NOTE_SUCCESS = "UPDATE snapshot SET succeeded_at = max(coalesce(succeeded_at, ?1), ?1)"
 
 
 class SqliteDirectory:
@@ -92,9 +93,7 @@ class SqliteDirectory:
 
     async def provider_rows(self) -> tuple[ProviderRow, ...]:
         rows = await self._database.read(lambda c: c.execute(PROVIDERS).fetchall())
-        return tuple(
-            ProviderRow(row["name"], json.loads(row["document"]), row["version"]) for row in rows
-        )
+        return tuple(ProviderRow.read(row["name"], row["document"], row["version"]) for row in rows)
 
     async def put_provider(self, row: ProviderRow, previous: int | None) -> None:
         written = (json.dumps(row.document), row.version, row.name)
@@ -116,9 +115,11 @@ class SqliteDirectory:
         times = (_time(row["attempted_at"]), _time(row["succeeded_at"]))
         return ReloadState(row["version"], row["digest"], *times)
 
-    async def note_reload(self, attempted_at: datetime, succeeded_at: datetime | None) -> None:
-        times = (_bound(attempted_at), _bound(succeeded_at))
-        await self._database.write(lambda c: c.execute(NOTE_RELOAD, times).rowcount)
+    async def note_attempt(self, at: datetime) -> None:
+        await self._database.write(lambda c: c.execute(NOTE_ATTEMPT, (micros(at),)).rowcount)
+
+    async def note_success(self, at: datetime) -> None:
+        await self._database.write(lambda c: c.execute(NOTE_SUCCESS, (micros(at),)).rowcount)
 
     async def _change(self, statement: str, values: Any, otherwise: str) -> None:  # noqa: ANN401 - what execute() takes
         def work(connection: sqlite3.Connection) -> None:
