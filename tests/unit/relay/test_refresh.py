@@ -7,6 +7,7 @@ import pytest
 
 from aigateway.errors import LedgerFault
 from aigateway.ledger.store import Published, ReloadState
+from aigateway.pool.providers import ProviderRow
 from aigateway.pool.snapshot import Pool, snapshot_document
 from aigateway.relay.asides import Asides
 from aigateway.relay.refresh import Refresh
@@ -15,25 +16,44 @@ from tests.clocks import HeldClock
 
 @dataclass
 class Directory:
-    """Has the snapshot of ``version``, unless it is 0; ``gate`` holds its answers."""
+    """Has the snapshot of ``version``, unless it is 0; ``gate`` holds its answers.
+
+    ``damage`` is what stands in place of the document. ``opens`` counts how often it was opened.
+    """
 
     gate: asyncio.Event
     version: int = 1
     looks: int = 0
     loads: int = 0
+    opens: int = 0
     down: bool = False
+    damage: bytes | None = None
+
+    async def start(self) -> None:
+        if self.down:
+            raise LedgerFault("down")
+        self.opens += 1
 
     async def reload_state(self) -> ReloadState:
         self.looks += 1
+        version = self.version
         await self.gate.wait()
         if self.down:
             raise LedgerFault("down")
-        return ReloadState(self.version, "", None, None)
+        return ReloadState(version, self._digest, None, None)
+
+    @property
+    def _digest(self) -> str:
+        return snapshot_document(self._rows)[1]
+
+    @property
+    def _rows(self) -> tuple[ProviderRow, ...]:
+        return (ProviderRow(f"v{self.version}", {"type": "anthropic"}, 1),)
 
     async def published(self) -> Published | None:
         self.loads += 1
-        document, digest = snapshot_document(())
-        return Published(self.version, digest, document) if self.version else None
+        document = self.damage if self.damage is not None else snapshot_document(self._rows)[0]
+        return Published(self.version, self._digest, document) if self.version else None
 
 
 @dataclass
@@ -48,7 +68,7 @@ def setup(poll_seconds: float = 15.0, version: int = 1) -> Setup:
     directory, pool, clock = Directory(asyncio.Event(), version), Pool(), HeldClock()
     directory.gate.set()
     refresh = Refresh(
-        directory,  # type: ignore[arg-type]  # the two verbs that it needs
+        directory,  # type: ignore[arg-type]  # the three verbs that it needs
         pool,
         clock,
         poll_seconds=poll_seconds,
@@ -147,14 +167,14 @@ async def test_a_probe_asks_again_where_it_was_not_ready_and_at_most_once_a_seco
     made.directory.down = True
     for _ in range(3):
         assert not await made.refresh.is_ready()
-    assert made.directory.looks == 1
+    assert (made.directory.opens, made.directory.looks) == (0, 0)
     made.directory.down = False
     made.clock.advance(1)
     assert await made.refresh.is_ready()
     for _ in range(3):
         made.clock.advance(60)
         assert await made.refresh.is_ready()
-    assert made.directory.looks == 2
+    assert (made.directory.opens, made.directory.looks) == (1, 1)
 
 
 async def test_what_the_store_did_for_others_counts_too() -> None:
@@ -176,3 +196,93 @@ async def test_a_probe_asks_a_silent_store_again_but_not_more_than_once_a_second
     assert await made.refresh.is_ready()
     made.refresh.store_answered(well=False)
     assert not await made.refresh.is_ready()
+
+
+async def test_a_gateway_begins_while_the_store_is_silent_and_opens_it_later() -> None:
+    made = setup()
+    made.directory.down = True
+    await made.refresh.look()
+    await before_request(made)
+    assert made.pool.version == 0
+    made.directory.down = False
+    await before_request(made)
+    await made.refresh.look()
+    assert (made.directory.opens, made.pool.version) == (1, 1)
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"{}", b'{"providers": [1]}', b"\xff"])
+async def test_a_damaged_snapshot_keeps_the_last_good_one_and_is_logged(
+    damage: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = setup(poll_seconds=0)
+    await made.refresh.look()
+    made.directory.version, made.directory.damage = 2, damage
+    await before_request(made)
+    assert (made.pool.version, await made.refresh.is_ready()) == (1, True)
+    assert caplog.messages[0].startswith("snapshot unreadable: ")
+    made.directory.damage = None
+    await before_request(made)
+    assert made.pool.version == 2
+
+
+async def test_a_store_that_was_restored_is_followed_even_to_an_earlier_version() -> None:
+    made = setup(version=7)
+    await made.refresh.look()
+    made.directory.version = 3
+    await made.refresh.look()
+    assert made.pool.version == 3
+
+
+async def test_the_age_of_the_pool_goes_by_the_wall_clock_which_a_freeze_does_not_stop() -> None:
+    made = setup()
+    await made.refresh.look()
+    made.directory.version = 2
+    made.clock.thaw_after(15)
+    await before_request(made)
+    assert made.pool.version == 2
+
+
+async def test_a_clock_that_was_set_back_makes_a_look_due() -> None:
+    made = setup()
+    await made.refresh.look()
+    made.directory.version = 2
+    made.clock.thaw_after(-3600)
+    await before_request(made)
+    assert made.pool.version == 2
+
+
+async def test_the_first_request_after_a_long_freeze_sees_what_changed_in_between() -> None:
+    made = setup()
+    await made.refresh.look()
+    made.directory.version = 2
+    made.clock.thaw_after(30)
+    await made.refresh.before_request(Asides())
+    assert made.pool.version == 2
+
+
+async def test_after_a_long_freeze_a_silent_store_holds_a_request_up_for_a_second_only() -> None:
+    made = setup()
+    await made.refresh.look()
+    made.directory.gate.clear()
+    made.clock.thaw_after(3600)
+    asides = Asides()
+    await asyncio.wait_for(made.refresh.before_request(asides), 5)
+    assert (made.directory.looks, made.pool.version) == (2, 1)
+    made.directory.gate.set()
+    await asides.join()
+
+
+async def test_with_no_interval_a_look_that_began_before_the_request_is_not_enough() -> None:
+    made = setup(poll_seconds=0)
+    await made.refresh.look()
+    made.directory.gate.clear()
+    early = asyncio.create_task(made.refresh.before_request(Asides()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert made.directory.looks == 2
+    made.directory.version = 2
+    late = [asyncio.create_task(made.refresh.before_request(Asides())) for _ in range(3)]
+    await asyncio.sleep(0)
+    made.directory.gate.set()
+    await asyncio.gather(early, *late)
+    assert (made.pool.version, made.directory.looks) == (2, 3)

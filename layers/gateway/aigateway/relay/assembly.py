@@ -5,7 +5,6 @@ from collections.abc import MutableMapping
 from typing import Any, final
 
 from aigateway.clock import Clock, SystemClock
-from aigateway.errors import LedgerFault
 from aigateway.ledger.store import Store
 from aigateway.pool.secrets import Secrets
 from aigateway.pool.snapshot import Pool
@@ -47,13 +46,9 @@ class App:
             await self._gateway.serve(head, receive, send, _seconds_left(scope))
 
     async def _live(self, receive: Receive, send: Send) -> None:
+        """Begin without the store if it does not answer: it is opened once it does."""
         await receive()
-        try:
-            await self._store.start()
-            await self._refresh.look()
-        except LedgerFault as fault:
-            await send({"type": "lifespan.startup.failed", "message": str(fault)})
-            return
+        await self._refresh.look()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._gateway.drain()
