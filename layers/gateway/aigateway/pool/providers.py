@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Any, Literal, final, get_args
 from urllib.parse import urlsplit
 
-from aigateway.addresses import Network, may_be_dialled
+from aigateway.addresses import Network, literal_of, may_be_dialled
 from aigateway.errors import RowInvalid
 
 ProviderType = Literal[
@@ -161,23 +161,24 @@ def base_url_from(text: str, allowed: tuple[Network, ...]) -> BaseUrl:
         raise RowInvalid("base_url: expected an absolute https URL")
     if parts.username is not None or parts.query or parts.fragment:
         raise RowInvalid("base_url: no user, query or fragment is allowed")
-    literal = _address(host)
+    try:
+        literal = literal_of(host)
+    except ValueError:
+        raise RowInvalid("base_url: expected a name, or an address in its usual form") from None
     if literal is not None and not may_be_dialled(literal, allowed):
         raise RowInvalid("base_url: the address is private, link-local or reserved")
-    if parts.scheme == "http" and not (
-        host == "localhost" or (literal is not None and ip_address(literal).is_loopback)
-    ):
+    if parts.scheme == "http" and not _is_loopback(host, literal, allowed):
         raise RowInvalid("base_url: plain http is only for loopback addresses")
     scheme: Literal["http", "https"] = "https" if parts.scheme == "https" else "http"
     usual = 443 if scheme == "https" else 80
     return BaseUrl(scheme, host, port or usual, parts.path.rstrip("/"))
 
 
-def _address(host: str) -> str | None:
-    try:
-        return str(ip_address(host))
-    except ValueError:
-        return None
+def _is_loopback(host: str, literal: str | None, allowed: tuple[Network, ...]) -> bool:
+    """Whether a host is on this machine, where that is allowed; of names only one is."""
+    if host == "localhost":
+        return any(may_be_dialled(address, allowed) for address in ("127.0.0.1", "::1"))
+    return literal is not None and ip_address(literal).is_loopback
 
 
 def provider_from(

@@ -3,6 +3,8 @@
 import asyncio
 import socket
 import ssl
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import final
 
 from aigateway.addresses import Network, may_be_dialled
@@ -10,36 +12,55 @@ from aigateway.clock import Clock
 from aigateway.errors import UpstreamUnreachable
 from aigateway.pool.providers import BaseUrl
 
-RESOLVED_SECONDS = 30.0
+RESOLVED = timedelta(seconds=30)
 ADDRESSES_TRIED = 4
+
+Resolve = Callable[[str, int], Awaitable[tuple[str, ...]]]
+"""Host and port → addresses as text. Raises ``OSError`` or ``UnicodeError``."""
+
+
+async def resolved(host: str, port: int) -> tuple[str, ...]:
+    """Ask the machine's resolver; IPv4 comes first, since a function has no IPv6."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    ordered = sorted(found, key=lambda entry: entry[0] != socket.AF_INET)
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in ordered))
 
 
 @final
 class Dialling:
-    """What the connections of a process share before they are made."""
+    """What the connections of a process share before they are made.
 
-    def __init__(self, clock: Clock, allowed: tuple[Network, ...]) -> None:
+    An address is remembered for ``RESOLVED`` by the wall clock, and only one that was checked. It
+    is dialled as it is: a name that by then leads elsewhere is not asked again.
+    """
+
+    def __init__(
+        self, clock: Clock, allowed: tuple[Network, ...], resolve: Resolve = resolved
+    ) -> None:
         self._clock = clock
         self._allowed = allowed
-        self._resolved: dict[tuple[str, int], tuple[float, tuple[str, ...]]] = {}
+        self._resolve = resolve
+        self._known: dict[tuple[str, int], tuple[datetime, tuple[str, ...]]] = {}
         self._tls: ssl.SSLContext | None = None
 
     async def addresses(self, url: BaseUrl) -> tuple[str, ...]:
-        """Resolve, check, IPv4 first: a function has no IPv6. Raises ``UpstreamUnreachable``."""
-        known = self._resolved.get((url.host, url.port))
-        if known is not None and self._clock.monotonic() - known[0] < RESOLVED_SECONDS:
+        """Resolve and check; of several addresses only the allowed ones count.
+
+        Raises ``UpstreamUnreachable``.
+        """
+        now = self._clock.now()
+        known = self._known.get((url.host, url.port))
+        if known is not None and timedelta() <= now - known[0] < RESOLVED:
             return known[1]
-        loop = asyncio.get_running_loop()
         try:
-            found = await loop.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM)
-        except OSError as fault:
+            found = await self._resolve(url.host, url.port)
+        except (OSError, UnicodeError) as fault:
             raise UpstreamUnreachable("the provider's name cannot be resolved") from fault
-        ordered = sorted(found, key=lambda entry: entry[0] != socket.AF_INET)
-        addresses = dict.fromkeys(str(entry[4][0]) for entry in ordered)
-        allowed = tuple(a for a in addresses if may_be_dialled(a, self._allowed))
+        allowed = tuple(address for address in found if may_be_dialled(address, self._allowed))
         if not allowed:
             raise UpstreamUnreachable("the provider's name resolves to no allowed address")
-        self._resolved[url.host, url.port] = (self._clock.monotonic(), allowed[:ADDRESSES_TRIED])
+        self._known[url.host, url.port] = (now, allowed[:ADDRESSES_TRIED])
         return allowed[:ADDRESSES_TRIED]
 
     def tls(self, url: BaseUrl) -> ssl.SSLContext | None:

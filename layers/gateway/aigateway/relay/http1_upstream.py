@@ -17,7 +17,7 @@ from aigateway.clock import Clock
 from aigateway.errors import UpstreamUnreachable
 from aigateway.pool.providers import BaseUrl
 from aigateway.relay.connection import Connection
-from aigateway.relay.dialling import Dialling
+from aigateway.relay.dialling import Dialling, Resolve, resolved
 from aigateway.relay.http1 import head_of
 from aigateway.relay.upstream import (
     CONNECT_SECONDS,
@@ -102,9 +102,11 @@ class _Chunks:
 class Http1Upstream:
     """Keeps connections per origin, and takes the one that served last."""
 
-    def __init__(self, clock: Clock, allowed: tuple[Network, ...]) -> None:
+    def __init__(
+        self, clock: Clock, allowed: tuple[Network, ...], resolve: Resolve = resolved
+    ) -> None:
         self._clock = clock
-        self._dialling = Dialling(clock, allowed)
+        self._dialling = Dialling(clock, allowed, resolve)
         self._into = memoryview(bytearray(READ_BYTES))
         self._kept: dict[Origin, deque[Connection]] = {}
         self._all: WeakSet[Connection] = WeakSet()

@@ -13,8 +13,8 @@ import httpx
 from aigateway.addresses import Network
 from aigateway.clock import Clock
 from aigateway.errors import UpstreamCut, UpstreamTimeout, UpstreamUnreachable
-from aigateway.pool.providers import Provider
-from aigateway.relay.dialling import Dialling
+from aigateway.pool.providers import BaseUrl
+from aigateway.relay.dialling import Dialling, Resolve, resolved
 from aigateway.relay.upstream import (
     CONNECT_SECONDS,
     MOST_KEPT,
@@ -49,7 +49,7 @@ class _HeldBody(httpx.AsyncByteStream):
 
 @final
 class _Line:
-    """The connections to one provider, and when they last served."""
+    """The connections to one base URL, and when they last served."""
 
     def __init__(self, transport: httpx.AsyncHTTPTransport) -> None:
         self.transport = transport
@@ -93,16 +93,21 @@ class _Chunks:
 
 @final
 class HttpxUpstream:
-    """Keeps connections per provider; replaces all of a provider's after a long silence."""
+    """Keeps connections per base URL; replaces all of one's after a long silence.
 
-    def __init__(self, clock: Clock, allowed: tuple[Network, ...]) -> None:
+    Not per address: two names may have the same one, and a connection speaks for one of them.
+    """
+
+    def __init__(
+        self, clock: Clock, allowed: tuple[Network, ...], resolve: Resolve = resolved
+    ) -> None:
         self._clock = clock
-        self._dialling = Dialling(clock, allowed)
-        self._lines: dict[str, _Line] = {}
+        self._dialling = Dialling(clock, allowed, resolve)
+        self._lines: dict[BaseUrl, _Line] = {}
 
     async def send(self, request: UpstreamRequest) -> Answer:
         addresses = await self._dialling.addresses(request.provider.base_url)
-        line = await self._line(request.provider)
+        line = await self._line(request.provider.base_url)
         line.busy += 1
         try:
             for address in addresses:
@@ -151,18 +156,18 @@ class HttpxUpstream:
         head = ResponseHead(response.status_code, tuple(response.headers.raw))
         return Answer(head, _Chunks(response, self, line))
 
-    async def _line(self, provider: Provider) -> _Line:
-        line = self._lines.get(provider.name)
+    async def _line(self, url: BaseUrl) -> _Line:
+        line = self._lines.get(url)
         now = self._clock.now().timestamp()
         if line is not None and line.busy == 0 and now - line.served_at > STALE_SECONDS:
             line.retired = True
             await line.transport.aclose()
             line = None
         if line is None:
-            context = self._dialling.tls(provider.base_url)
+            context = self._dialling.tls(url)
             unused = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             transport = httpx.AsyncHTTPTransport(verify=context or unused, retries=0, limits=LIMITS)
-            line = self._lines[provider.name] = _Line(transport)
+            line = self._lines[url] = _Line(transport)
         line.served_at = now
         return line
 
