@@ -159,6 +159,8 @@ def base_url_from(text: str, allowed: tuple[Network, ...]) -> BaseUrl:
     host = parts.hostname
     if parts.scheme not in ("http", "https") or not host or not PRINTED.fullmatch(text):
         raise RowInvalid("base_url: expected an absolute https URL")
+    if "[" in parts.netloc and ":" not in host:
+        raise RowInvalid("base_url: only an IPv6 address stands in brackets")
     if parts.username is not None or parts.query or parts.fragment:
         raise RowInvalid("base_url: no user, query or fragment is allowed")
     try:
