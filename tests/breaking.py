@@ -1,9 +1,9 @@
-"""A store of which one verb fails."""
+"""Stores of which some verbs fail."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any, final
 
-from aigateway.errors import LedgerFault
+from aigateway.errors import LedgerFault, RecorderUnavailable
 from aigateway.ledger.store import Store
 
 
@@ -34,3 +34,23 @@ class Breaking:
             return await verb(*arguments)
 
         return breaks
+
+
+@final
+class Outage:
+    """Stands before ``store``; while it is ``down`` no verb answers, or none of those named."""
+
+    def __init__(self, store: Store, *verbs: str) -> None:
+        self._store = store
+        self._verbs = verbs
+        self.down = False
+
+    def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
+        verb: Callable[..., Coroutine[Any, Any, Any]] = getattr(self._store, name)
+
+        async def asked(*arguments: object) -> object:
+            if self.down and (not self._verbs or name in self._verbs):
+                raise RecorderUnavailable("silent for the test")
+            return await verb(*arguments)
+
+        return asked

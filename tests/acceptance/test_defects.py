@@ -444,6 +444,18 @@ async def test_defect_31_our_errors_are_the_dialects_and_raise_its_exceptions(
     assert document["error"]["message"]
 
 
+@pytest.mark.parametrize("dialect", PATHS)
+async def test_defect_33_a_broken_provider_is_no_unknown_route(stage: Stage, dialect: str) -> None:
+    name = PATHS[dialect].split("/")[1]
+    await stage.add_provider("broken", name, "ftp://h.example")
+    path = PATHS[dialect].replace(f"/{name}/", "/broken/")
+    answered = await stage.send(path, json.dumps(GO[dialect]).encode())
+    assert answered.status == 503
+    assert answered.headers["x-ai-gateway-error"] == "provider_error"
+    assert answered.headers["x-should-retry"] == "false"
+    assert "base_url: " in answered.document["error"]["message"]
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 async def test_defect_34_a_probe_needs_no_key(stage: Stage, path: str) -> None:
     answered = await stage.send(path, method="GET", user=None)
@@ -494,3 +506,24 @@ async def test_defect_42_a_line_of_a_megabyte_is_read(stage: Stage, dialect: str
     assert told.rows["T"] == [("Read", "t1", long)]
     assert told.record["token_usages"][0]["output_tokens"] == 3
     assert told.end == ("completed", None)
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        "http://provider.example",
+        "https://10.0.0.1",
+        "https://169.254.169.254",
+        "https://[fd00:ec2::254]",
+        "https://2130706433",
+        "http://localhost:8080",
+    ],
+)
+async def test_defect_44_a_provider_lives_neither_inside_nor_behind_plain_http(
+    stage: Stage, base_url: str
+) -> None:
+    await stage.add_provider("inside", "anthropic", base_url)
+    answered = await stage.send("/inside/v1/messages", json.dumps(GO["messages"]).encode())
+    assert answered.status == 503
+    assert answered.headers["x-ai-gateway-error"] == "provider_error"
+    assert stage.peer.seen == []
