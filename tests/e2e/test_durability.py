@@ -178,6 +178,23 @@ def test_a_part_that_dies_is_named_and_ends_the_others(tmp_path: Path, part: str
         assert f"aigw: the {part} ended by itself" in rest_of(product)
 
 
+@pytest.mark.ministack
+def test_a_sandbox_that_begins_while_the_table_is_silent_refuses_and_heals(tmp_path: Path) -> None:
+    needs_stand_in()
+    with running(tmp_path, "run-lambda") as product:
+        os.kill(product.stand_in, signal.SIGSTOP)
+        try:
+            refused = product.post(PATHS["messages"], ask("messages", "hello", stream=True))
+        finally:
+            os.kill(product.stand_in, signal.SIGCONT)
+        assert refused.status == 503
+        assert refused.header("x-ai-gateway-error") == "auth_unavailable"
+        assert refused.header("retry-after") == "1"
+        reply = product.post(PATHS["messages"], ask("messages", "again", stream=True))
+        assert reply.status == 200
+        assert [entry["complete"] for entry in product.log()] == [True]
+
+
 def test_every_record_carries_its_expiry(alone: Product) -> None:
     assert alone.post(PATHS["chat"], ask("chat", "keep me", stream=True)).status == 200
     with sqlite3.connect(alone.state / "ledger.db") as ledger:
