@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 
 from aigateway.errors import Conflict, LedgerFault, SecretStoreUnavailable
+from aigateway.ledger.dynamodb import DynamoStore
+from aigateway.ledger.expressions import Put
+from aigateway.ledger.sqlite import SqliteStore
 from aigateway.ledger.store import Published, ReloadState, Store
 from aigateway.pool.outcomes import Outcome
 from aigateway.pool.providers import ProviderRow
@@ -89,6 +92,22 @@ async def test_one_broken_row_stops_no_other(store: Store) -> None:
         "odd": "error",
     }
     assert (found["bad"].reason or "").startswith("base_url: ")
+
+
+async def test_a_row_that_is_damaged_in_the_store_stops_no_other(store: Store) -> None:
+    await store.put_provider(row("bad"), None)
+    await store.put_provider(row("good"), None)
+    if isinstance(store, SqliteStore):
+        damaged = "UPDATE provider SET document = '{' WHERE name = 'bad'"
+        await store._database.write(lambda c: c.execute(damaged).rowcount)
+    else:
+        assert isinstance(store, DynamoStore)
+        item = await store._table.read(("PROV", "bad"))
+        assert item is not None
+        await store._table.put(Put(item | {"document": "{"}))
+    assert await a_reload(HeldClock()).run(store) == 1
+    found = await outcomes(store)
+    assert (found["bad"].status, found["good"]) == ("error", GOOD)
 
 
 async def test_i14_a_silent_store_of_secrets_fails_the_reload_and_leaves_the_pool(

@@ -1,10 +1,14 @@
 """From a stored row to a provider, each row on its own."""
 
+from contextlib import suppress
 from ipaddress import ip_network
 from typing import Any, get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from aigateway.addresses import literal_of, may_be_dialled
 from aigateway.errors import RowInvalid
 from aigateway.pool.providers import (
     PROVIDER_TYPES,
@@ -175,3 +179,44 @@ def test_without_a_key_a_provider_lives_by_the_callers_own() -> None:
         built(allow_byok=False, api_keys=None)
     compatible = built(False, type="openai-compat", base_url="https://h.example", api_keys=[])  # noqa: FBT003 - see built
     assert compatible.credentials == ()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+MEMBERS = (
+    "type",
+    "name",
+    "base_url",
+    "api_keys",
+    "enabled",
+    "settings",
+    "first_byte_timeout_s",
+    "inject_usage",
+)
+
+
+@given(st.dictionaries(st.sampled_from(MEMBERS), JSON), st.sampled_from(PROVIDER_TYPES))
+def test_no_document_is_more_than_invalid(document: dict[str, Any], kind: str) -> None:
+    plain = {"name": "main", "type": kind, "base_url": "https://h.example"}
+    with suppress(RowInvalid):
+        provider_from(plain | document, allow_byok=True, allowed=())
+
+
+@given(st.text() | st.from_regex(r"https?://[!-~]{0,30}", fullmatch=True))
+def test_a_base_url_is_refused_or_has_a_host_that_was_checked(url: str) -> None:
+    try:
+        found = base_url_from(url, ())
+    except RowInvalid:
+        return
+    assert found.scheme == "https"
+    literal = literal_of(found.host)
+    assert literal is None or may_be_dialled(literal, ())
+
+
+def test_localhost_is_plain_only_where_loopback_is_allowed() -> None:
+    assert base_url_from("http://localhost", LOOPBACK).host == "localhost"
+    with pytest.raises(RowInvalid, match="plain http"):
+        base_url_from("http://localhost", ())

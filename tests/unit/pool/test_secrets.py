@@ -8,7 +8,7 @@ from typing import final
 
 import pytest
 
-from aigateway.errors import SecretUnavailable
+from aigateway.errors import SecretStoreUnavailable, SecretUnavailable
 from aigateway.pool.providers import SecretRef
 from aigateway.pool.secrets import AwsSecrets, FileSecrets, open_secrets, write_private
 from aigateway.pool.vault import Stored
@@ -209,6 +209,53 @@ async def test_one_who_leaves_while_waiting_leaves_the_turn_to_the_next(clock: H
     slow.let.set()
     assert await staying == "sk-one"
     assert slow.asked == 2
+
+
+async def test_a_vault_that_never_answered_is_told_from_a_key_that_is_missing(
+    kept: AwsSecrets, vault: HeldVault, clock: HeldClock
+) -> None:
+    vault.fault = SecretStoreUnavailable("silent")
+    with pytest.raises(SecretStoreUnavailable, match=r"^the key of provider anthropic cannot"):
+        await kept.key(REF)
+    clock.advance(5)
+    vault.fault = SecretUnavailable("denied")
+    with pytest.raises(SecretUnavailable) as denied:
+        await kept.key(REF)
+    assert denied.type is SecretUnavailable
+    clock.advance(5)
+    vault.fault, vault.given[NAME] = None, None
+    with pytest.raises(SecretUnavailable) as missing:
+        await kept.key(REF)
+    assert missing.type is SecretUnavailable
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (None, SecretUnavailable),
+        ("{}", SecretUnavailable),
+        ('{"anthropic/k1": 7}', SecretUnavailable),
+        ('{"anthropic/k1": "two words"}', SecretUnavailable),
+        ("", SecretStoreUnavailable),
+        ("{", SecretStoreUnavailable),
+        ("[]", SecretStoreUnavailable),
+    ],
+)
+async def test_a_file_that_holds_no_keys_is_told_from_a_key_that_is_missing(
+    tmp_path: Path, content: str | None, kind: type[SecretUnavailable]
+) -> None:
+    path = tmp_path / "secrets.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(SecretUnavailable) as raised:
+        await FileSecrets(path).key(REF)
+    assert raised.type is kind
+
+
+async def test_a_file_that_cannot_be_read_is_a_store_that_does_not_answer(tmp_path: Path) -> None:
+    (tmp_path / "secrets.json").mkdir()
+    with pytest.raises(SecretStoreUnavailable):
+        await FileSecrets(tmp_path / "secrets.json").key(REF)
 
 
 def test_the_settings_say_where_keys_lie(tmp_path: Path) -> None:

@@ -6,9 +6,17 @@ from typing import Any
 
 import pytest
 
-from aigateway.errors import NoSnapshot
-from aigateway.pool.providers import ProviderRow
-from aigateway.pool.snapshot import Pool, Snapshot, snapshot_document, snapshot_from
+from aigateway.errors import NoSnapshot, SnapshotUnreadable
+from aigateway.pool.outcomes import Outcome
+from aigateway.pool.providers import ProviderFault, ProviderRow
+from aigateway.pool.snapshot import (
+    Pool,
+    Snapshot,
+    check,
+    snapshot_document,
+    snapshot_from,
+    statuses,
+)
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 
@@ -56,6 +64,59 @@ def test_the_document_is_json_with_the_stored_members() -> None:
     (stored,) = json.loads(document)["providers"]
     assert stored["display_name"] == "Ä"
     assert len(digest) == 64
+
+
+def test_how_providers_came_out_is_part_of_the_content() -> None:
+    rows = [row("a"), row("b")]
+    fine = snapshot_document(rows, {"a": Outcome("enabled"), "b": Outcome("enabled")})
+    broken = snapshot_document(rows, {"a": Outcome("enabled"), "b": Outcome("error", "no key")})
+    assert fine[1] != broken[1]
+    assert statuses(broken[0])["b"] == Outcome("error", "no key")
+    check(*fine)
+    with pytest.raises(SnapshotUnreadable):
+        check(fine[0], broken[1])
+
+
+def test_what_the_reload_could_not_build_is_a_fault_here_too() -> None:
+    outcomes = {
+        "a": Outcome("error", "no key"),
+        "b": Outcome("disabled"),
+        "c": Outcome("enabled", warnings=("w",)),
+        "d": Outcome("error"),
+    }
+    rows = [row("a"), row("b", enabled=False), row("c"), row("d", type="?"), row("e")]
+    document, _ = snapshot_document(rows, outcomes)
+    snapshot = snapshot_from(7, document, allow_byok=True, allowed=LOOPBACK)
+    assert set(snapshot.providers) == {"b", "c", "e"}
+    assert snapshot.faults["a"] == ProviderFault("a", "anthropic", "no key")
+    assert snapshot.faults["d"].reason.startswith("type: ")
+
+
+def test_rows_are_published_under_the_name_that_they_are_stored_by() -> None:
+    document, _ = snapshot_document([ProviderRow("a", {"name": "another"}, 1)])
+    assert [stored["name"] for stored in json.loads(document)["providers"]] == ["a"]
+
+
+def test_a_row_that_no_text_encodes_stops_nothing() -> None:
+    odd = ProviderRow.read("odd", '{"type": "anthropic", "display_name": "\\ud800"}', 1)
+    document, _ = snapshot_document([odd, row("a")])
+    assert set(snapshot_from(1, document, allow_byok=True, allowed=()).providers) == {"a", "odd"}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "7", "null", "[" * 100_000])
+def test_a_damaged_row_is_empty_and_breaks_itself_only(text: str) -> None:
+    damaged = ProviderRow.read("odd", text, 3)
+    assert damaged == ProviderRow("odd", {}, 3)
+    assert set(built(damaged, row("a")).faults) == {"odd"}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [b"", b"{", b"7", b"[]", b"{}", b'{"providers": {}}', b'{"providers": [7]}', b"\xff"],
+)
+def test_a_document_that_is_none_is_unreadable(document: bytes) -> None:
+    with pytest.raises(SnapshotUnreadable):
+        snapshot_from(1, document, allow_byok=True, allowed=())
 
 
 def test_a_pool_holds_nothing_until_it_is_given_a_snapshot() -> None:

@@ -1,5 +1,7 @@
 """Secrets Manager: nothing that is said of it holds a text."""
 
+import asyncio
+import json
 import logging
 import traceback
 from collections.abc import Iterator
@@ -7,8 +9,9 @@ from collections.abc import Iterator
 import pytest
 from moto import mock_aws
 
-from aigateway.errors import SecretUnavailable
+from aigateway.errors import SecretStoreUnavailable, SecretUnavailable
 from aigateway.pool.vault import SecretsManager, Stored
+from tests.peers import peer
 
 PLANTED = "sk-ant-planted-0a1b2c3d4e5f"
 
@@ -49,10 +52,45 @@ async def test_a_vault_that_cannot_be_reached_is_named_by_the_secret_and_the_fau
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    with pytest.raises(SecretUnavailable) as raised:
+    with pytest.raises(SecretStoreUnavailable) as raised:
         await SecretsManager().read("aigw/name")
     shown = "secret aigw/name: get_secret_value failed: EndpointConnectionError"
     assert str(raised.value) == shown
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (400, "AccessDeniedException", SecretUnavailable),
+        (400, "DecryptionFailure", SecretUnavailable),
+        (400, "InvalidRequestException", SecretUnavailable),
+        (400, "ThrottlingException", SecretStoreUnavailable),
+        (400, "ExpiredTokenException", SecretStoreUnavailable),
+        (400, "UnrecognizedClientException", SecretStoreUnavailable),
+        (500, "InternalServiceError", SecretStoreUnavailable),
+        (503, "ServiceUnavailable", SecretStoreUnavailable),
+    ],
+)
+async def test_what_the_service_refuses_of_one_secret_is_told_from_an_outage(
+    monkeypatch: pytest.MonkeyPatch, status: int, code: str, kind: type[SecretUnavailable]
+) -> None:
+    body = json.dumps({"__type": code, "message": "x"}).encode()
+    head = f"HTTP/1.1 {status} X\r\nContent-Type: application/x-amz-json-1.1\r\n"
+    answer = f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+
+    async with peer(script) as service:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(name, "test")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{service.base_url.port}")
+        with pytest.raises(SecretUnavailable, match=code) as raised:
+            await SecretsManager().read("aigw/name")
+    assert raised.type is kind
 
 
 def test_i10_a_stored_text_is_not_shown() -> None:
