@@ -16,7 +16,8 @@ from typing import final
 
 import pytest
 
-from aigateway.addresses import Network, may_be_dialled
+from aigateway import outbound
+from aigateway.addresses import Network, literal_of, may_be_dialled
 from aigateway.caller.keys import key_from, new_secret
 from aigateway.clock import Clock
 from aigateway.errors import RowInvalid, UpstreamUnreachable
@@ -369,6 +370,30 @@ async def test_a_proxy_of_the_environment_is_not_used(
             monkeypatch.setenv(name.upper(), address)
         async with an_upstream(make, Resolver(("127.0.0.1",)), allowed=THIS) as upstream:
             assert await body_of(await upstream.send(a_request(named(listening)))) == b"hi"
+
+
+# The control plane's own requests
+
+
+@pytest.mark.parametrize("scheme", ["https", "http"])
+@pytest.mark.parametrize("host", SPELLINGS.values(), ids=SPELLINGS)
+def test_a_request_of_the_control_plane_takes_no_odd_spelling(host: str, scheme: str) -> None:
+    """Where a URL library sees another host in it, that is one in its usual form."""
+
+    def resolve(name: str, _: int) -> list[str]:
+        literal_of(name)
+        return ["169.254.169.254"]
+
+    with pytest.raises(UpstreamUnreachable):
+        outbound.send(outbound.Request("GET", f"{scheme}://{host}/v1/models"), resolve=resolve)
+
+
+@pytest.mark.parametrize("address", ADDRESSES.values(), ids=ADDRESSES)
+def test_a_request_of_the_control_plane_is_not_sent_to_such_an_address(address: str) -> None:
+    request = outbound.Request("GET", "https://h.example/v1/models", {"X-Api-Key": PLANTED})
+    with pytest.raises(UpstreamUnreachable, match="no allowed address") as raised:
+        outbound.send(request, resolve=lambda *_: [address])
+    assert PLANTED not in str(raised.value)
 
 
 # The key

@@ -6,6 +6,7 @@ proxy is asked, no redirect is followed, and nothing is sent before the certific
 
 import http.client
 import os
+import re
 import socket
 import ssl
 import threading
@@ -16,13 +17,14 @@ from dataclasses import dataclass, field
 from typing import final
 from urllib.parse import SplitResult, urlsplit
 
-from aigateway.addresses import Network, may_be_dialled
+from aigateway.addresses import Network, literal_of, may_be_dialled
 from aigateway.errors import UpstreamTimeout, UpstreamUnreachable
 from aigateway.trust import verifying
 
 SECONDS = 10.0
 ADDRESSES_TRIED = 4
 BODY_LIMIT_BYTES = 1024 * 1024
+PRINTED = re.compile(r"[!-~]+")
 
 Resolve = Callable[[str, int], list[str]]
 
@@ -90,9 +92,10 @@ def _parts(url: str) -> tuple[SplitResult, int]:
     try:
         parts = urlsplit(url)
         port = parts.port
+        literal_of(parts.hostname or "")
     except ValueError:
         raise UpstreamUnreachable("the address is malformed") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or "@" in parts.netloc or not PRINTED.fullmatch(url):
         raise UpstreamUnreachable("the address is malformed")
     return parts, port or (443 if parts.scheme == "https" else 80)
 
