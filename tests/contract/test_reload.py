@@ -1,12 +1,13 @@
 """What becomes of a reload, whatever fails and whoever comes between, over each store."""
 
 import logging
-from typing import Any
+from typing import Any, final
 
 import pytest
 
 from aigateway.errors import Conflict, LedgerFault, SecretStoreUnavailable
 from aigateway.ledger.dynamodb import DynamoStore
+from aigateway.ledger.dynamodb.connection import Answering, Range
 from aigateway.ledger.expressions import Put
 from aigateway.ledger.sqlite import SqliteStore
 from aigateway.ledger.store import Published, ReloadState, Store
@@ -234,3 +235,42 @@ async def test_a_process_that_is_killed_at_any_step_leaves_a_whole_pool_behind(
     assert (published == before) is (step != "note_success")
     assert await a_reload(HeldClock()).run(store) == 2
     assert await outcomes(store) == {"main": Outcome("disabled")}
+
+
+@final
+class KilledAt:
+    """A connection that ends the process when the pool in force would be named anew."""
+
+    def __init__(self, connection: Answering) -> None:
+        self._connection = connection
+
+    def dispatch(self, operation_name: str, operation_kwargs: dict[str, Any]) -> dict[str, Any]:
+        if operation_name == "UpdateItem" and "digest" in str(operation_kwargs):
+            raise Killed
+        return self._connection.dispatch(operation_name, operation_kwargs)
+
+
+async def test_a_process_that_is_killed_between_document_and_pointer_leaves_no_half(
+    dynamodb_moto: DynamoStore, moto_connection: Answering
+) -> None:
+    """On a table the document is written in parts, before it is named as the one in force."""
+    store = dynamodb_moto
+    await store.start()
+    await store.put_provider(row(), None)
+    await a_reload(HeldClock()).run(store)
+    before = await in_force(store)
+    await store.put_provider(row(version=2, enabled=False), 1)
+    dying = DynamoStore(store._table.name, connection=KilledAt(moto_connection))
+    with pytest.raises(Killed):
+        await a_reload(HeldClock()).run(dying)
+    assert len(await store._table.all(Range("SNAPDOC"))) == 2, "the document is there"
+    assert await in_force(store) == before
+    await store.put_provider(row(version=3, display_name="later"), 2)
+    assert await a_reload(HeldClock()).run(store) == 2
+    assert b"later" in (await in_force(store)).document
+    for version in range(4, 8):
+        await store.put_provider(row(version=version, display_name=str(version)), version - 1)
+        await a_reload(HeldClock()).run(store)
+    parts = await store._table.all(Range("SNAPDOC"))
+    assert [part["sk"][:8] for part in parts] == ["00000004", "00000005", "00000006"]
+    await store.stop()
