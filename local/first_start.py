@@ -104,7 +104,7 @@ async def put_providers(
             [f"AIGW_PROVIDERS_JSON[{position}]: {reason}" for position, reason in found.faults]
         )
     await secrets.put(found.keys)
-    stored = {row.name: row for row in await directory.provider_rows()}
+    stored = {row.name: row for row in await directory.provider_rows(deleted=True)}
     for row in found.rows:
         old = stored.get(row["name"])
         if old is None:

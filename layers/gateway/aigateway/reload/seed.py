@@ -73,6 +73,6 @@ class Seed:
 
 async def _is_configured(directory: Directory) -> bool:
     """Before the first pool rows can only be those of a seed that was not finished."""
-    if not await directory.provider_rows():
+    if not await directory.provider_rows(deleted=True):
         return False
     return (await directory.reload_state()).version > 0
