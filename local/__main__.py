@@ -65,7 +65,7 @@ async def prepare(
     try:
         key = await first_key(store, settings.state_dir, wanted, clock)
         secrets = open_secrets(settings)
-        await put_providers(store, secrets, documents, settings.allowed_private_cidrs)
+        await put_providers(store, secrets, documents, settings.allowed_private_cidrs, clock.now())
         await reload_pool(store, clock)
         rows = [row.document for row in await store.provider_rows()]
     finally:

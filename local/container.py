@@ -51,6 +51,7 @@ async def prepare(settings: Settings, environment: Mapping[str, str]) -> None:
                 open_secrets(settings),
                 wanted_providers(environment, provider_port=0),
                 settings.allowed_private_cidrs,
+                clock.now(),
             )
     finally:
         await store.stop()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from aigateway.clock import Clock
 from aigateway.errors import RowInvalid, SettingsError
 from aigateway.ledger.store import Directory
 from aigateway.pool.documents import documents_from, split
+from aigateway.pool.key_pairs import keeping_external_id, references
 from aigateway.pool.providers import ProviderRow
 from aigateway.pool.secrets import WritableSecrets, write_private
+from aigateway.pool.stamps import stamped, unstamped
 from aigateway.reload.first_key import ADMIN, first_admin, first_key_row
 
 REAL_SERVICES = {
@@ -96,8 +99,12 @@ async def put_providers(
     secrets: WritableSecrets,
     documents: list[dict[str, Any]],
     allowed: tuple[Network, ...],
+    now: datetime,
 ) -> None:
-    """Write the rows that differ from the stored ones. Raises ``SettingsError``, all at once."""
+    """Write the rows that differ from the stored ones. Raises ``SettingsError``, all at once.
+
+    The external id that was made for a role stays; keys that are no longer named are deleted.
+    """
     found = split(documents, allowed)
     if found.faults:
         raise SettingsError(
@@ -106,10 +113,12 @@ async def put_providers(
     await secrets.put(found.keys)
     stored = {row.name: row for row in await directory.provider_rows(deleted=True)}
     for row in found.rows:
-        old = stored.get(row["name"])
+        name, old = row["name"], stored.get(row["name"])
         if old is None:
-            await directory.put_provider(ProviderRow(row["name"], row, 1), None)
-        elif old.document != row:
-            await directory.put_provider(
-                ProviderRow(row["name"], row, old.version + 1), old.version
-            )
+            await directory.put_provider(ProviderRow(name, stamped(row, None, now), 1), None)
+            continue
+        wanted = keeping_external_id(row, old.document)
+        if unstamped(old.document) != wanted:
+            after = stamped(wanted, None if old.is_deleted else old.document, now)
+            await directory.put_provider(ProviderRow(name, after, old.version + 1), old.version)
+            await secrets.remove(references(name, old.document) - found.keys.keys())

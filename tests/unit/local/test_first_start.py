@@ -149,7 +149,7 @@ def document(name: str = "mine", **members: object) -> dict[str, Any]:
 
 async def put(store: SqliteStore, tmp_path: Path, *documents: dict[str, Any]) -> FileSecrets:
     secrets = FileSecrets(tmp_path / "secrets.json")
-    await put_providers(store, secrets, list(documents), LOOPBACK)
+    await put_providers(store, secrets, list(documents), LOOPBACK, T0)
     return secrets
 
 
