@@ -21,6 +21,7 @@ LOCAL_ONLY = frozenset({"AIGW_ADMIN_KEY", "AIGW_PROVIDERS_JSON"})
 ENDPOINTS = (
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_DYNAMODB",
+    "AWS_ENDPOINT_URL_LAMBDA",
     "AWS_ENDPOINT_URL_S3",
     "AWS_ENDPOINT_URL_SECRETS_MANAGER",
 )
@@ -125,7 +126,8 @@ class Settings:
 
     Durations end in ``_seconds``. ``retention`` ``None`` keeps records for ever. ``table``
     ``None`` stores in SQLite below ``state_dir``; ``secrets_prefix`` ``None`` keeps provider keys
-    in a file there. The two secrets are names or ARNs, never texts. ``payload_bucket`` takes the
+    in a file there. The two secrets are names or ARNs, never texts. ``reload_function``: what is
+    invoked when a provider has changed. ``payload_bucket`` takes the
     long texts of a table's records.
     """
 
@@ -136,6 +138,7 @@ class Settings:
     secrets_prefix: str | None = _setting("SECRETS_PREFIX", _secrets_prefix, None)
     admin_key_secret: str | None = _setting("ADMIN_KEY_SECRET", _text, None)
     providers_seed_secret: str | None = _setting("PROVIDERS_SEED_SECRET", _text, None)
+    reload_function: str | None = _setting("RELOAD_FUNCTION", _text, None)
     retention: timedelta | None = _setting("RETENTION", _retention, DEFAULT_RETENTION)  # noqa: RUF009 - so is a duration
     max_request_bytes: int = _setting("MAX_REQUEST_BYTES", _size, 32 * MEBIBYTE)
     close_seconds: float = _setting("CLOSE_SECONDS", _seconds, 5.0)

@@ -13,6 +13,9 @@ Value = TypeVar("Value")
 Faults = dict[str, str]
 
 FIXED = ("name", "type")
+LISTS = frozenset({"api_key_refs", "extra_passthrough", "models_allow"})
+"""Members of which an empty one says nothing."""
+
 LABELS = {"display_name": 128, "icon": 2048}
 """Members for people, and how long they may be."""
 
@@ -74,7 +77,11 @@ def drafted(
         pair = _or(faults, pair, lambda: settled(provider, given["settings"], pair.settings, made))
     document |= {"api_keys": [dict(entry) for entry in keys.entries], "settings": pair.settings}
     _check(document, faults)
-    present = {name: value for name, value in document.items() if value is not None}
+    present = {
+        name: value
+        for name, value in document.items()
+        if value is not None and not (name in LISTS and value == [])
+    }
     return Draft(present, {**keys.fresh, **pair.fresh}, (*keys.removed, *pair.removed), faults)
 
 

@@ -15,6 +15,21 @@ PAIR = ("access_key", "access_key_secret")
 REFERENCE, EXTERNAL_ID = "credentials_ref", "external_id"
 BEDROCK = "bedrock"
 LENGTH = 1024
+KNOWN = frozenset(
+    {
+        "_type",
+        "_version",
+        "region",
+        "protocol",
+        "model",
+        "small_fast_model",
+        "role_arn",
+        REFERENCE,
+        EXTERNAL_ID,
+        *PAIR,
+    }
+)
+"""Of bedrock; anything else might be a key under another name, and is never stored."""
 
 
 @final
@@ -48,6 +63,8 @@ def settled(provider: str, given: object, held: Mapping[str, Any] | None, made: 
     pair = {name: given[name] for name in PAIR if name in given}
     if (pair or before) and given.get("_type") != BEDROCK:
         raise RowInvalid("settings: only those of _type bedrock have a pair of keys")
+    if given.get("_type") == BEDROCK and not given.keys() <= KNOWN:
+        raise RowInvalid("settings: there is a member that is not known")
     if kept.get("role_arn") and EXTERNAL_ID not in kept:
         kept[EXTERNAL_ID] = str(uuid4())
     if not pair:

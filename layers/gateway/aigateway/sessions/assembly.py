@@ -1,18 +1,55 @@
 """What the control plane is made of: the only place that knows all of its calls."""
 
 from aigateway.clock import Clock
-from aigateway.ledger.store import Store
+from aigateway.ledger.store import Directory, Store
+from aigateway.outbound import Resolve, addresses_of
+from aigateway.pool.secrets import WritableSecrets, open_secrets
 from aigateway.sessions.api import SessionsHandler, handler_for
-from aigateway.sessions.calls import Routes
+from aigateway.sessions.callers import Callers
+from aigateway.sessions.configuring import Configuring, Kick
+from aigateway.sessions.kick import ReloadFunction, no_kick
+from aigateway.sessions.provider_checks import ProviderChecks
+from aigateway.sessions.providers import Providers
+from aigateway.sessions.trial import Trial
 from aigateway.settings import Settings
 
 
-def build(settings: Settings, store: Store, clock: Clock) -> SessionsHandler:
-    """Return the function behind the REST API; call its ``start`` first."""
-    configuring: Routes = {}
+def build(
+    settings: Settings,
+    store: Store,
+    clock: Clock,
+    *,
+    secrets: WritableSecrets | None = None,
+    kick: Kick | None = None,
+    resolve: Resolve = addresses_of,
+) -> SessionsHandler:
+    """Return the function behind the REST API; call its ``start`` first.
+
+    ``kick`` reloads the pool; without it the function does that the settings name, if any.
+    """
+    kept = secrets or open_secrets(settings, clock)
+    callers = Callers(store, clock)
+    configuring = configuring_of(settings, store, kept, clock, kick, resolve)
+    providers = Providers(callers, configuring, Trial(kept, settings))
     return handler_for(
         store,
         clock,
         own_sessions_visible=settings.own_sessions_visible,
-        configuring=configuring,
+        configuring={**providers.routes()},
     )
+
+
+def configuring_of(
+    settings: Settings,
+    directory: Directory,
+    secrets: WritableSecrets,
+    clock: Clock,
+    kick: Kick | None = None,
+    resolve: Resolve = addresses_of,
+) -> Configuring:
+    """Return what changes providers, for the API and for the command line alike."""
+    if kick is None:
+        name = settings.reload_function
+        kick = no_kick if name is None else ReloadFunction(name)
+    checks = ProviderChecks(secrets, settings, resolve)
+    return Configuring(directory, secrets, checks, clock, settings, kick)
