@@ -46,6 +46,14 @@ def test_a_label_is_one_short_line(text: object) -> None:
     assert set(drafted(MINE | {"display_name": text}).faults) == {"display_name"}
 
 
+@pytest.mark.parametrize("value", ["a*", {}, [1], [["a"]]])
+def test_members_have_their_own_shapes(value: object) -> None:
+    lists = ("models_allow", "extra_passthrough", "api_key_refs")
+    assert set(drafted(MINE | dict.fromkeys(lists, value)).faults) == set(lists)
+    found = drafted(MINE | {"circuit_breaker": [value]}).faults
+    assert found == {"circuit_breaker": "expected an object"}
+
+
 def test_what_a_row_says_of_itself_is_no_wish() -> None:
     given = {"id": "1", "status": {}, "created_at": "", "updated_at": "", "colour": "red"}
     draft = drafted(MINE | given)

@@ -102,6 +102,12 @@ def _check(document: Mapping[str, Any], faults: Faults) -> None:
             isinstance(text, str) and text.isprintable() and len(text) <= limit
         ):
             faults[name] = f"expected at most {limit} printable characters"
+    for name in LISTS:
+        value = document.get(name)
+        if value is not None and not _is_list_of_texts(value):
+            faults.setdefault(name, "expected a list of texts")
+    if not isinstance(document.get("circuit_breaker"), Mapping | None):
+        faults["circuit_breaker"] = "expected an object"
     refs = document.get("api_key_refs")
     if isinstance(refs, list) and len(refs) + len(document["api_keys"]) > KEYS_LIMIT:
         faults.setdefault("api_key_refs", f"expected at most {KEYS_LIMIT} keys in all")
@@ -111,3 +117,7 @@ def _check(document: Mapping[str, Any], faults: Faults) -> None:
         faults.setdefault("settings", "only type anthropic or bedrock has those of bedrock")
     if kind == BEDROCK and not of_bedrock:
         faults.setdefault("settings", "type bedrock needs some of _type bedrock")
+
+
+def _is_list_of_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
