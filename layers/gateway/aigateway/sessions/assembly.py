@@ -1,14 +1,13 @@
 """What the control plane is made of: the only place that knows all of its calls."""
 
 from aigateway.clock import Clock
-from aigateway.ledger.store import Directory, Store
+from aigateway.ledger.store import Store
 from aigateway.outbound import Resolve, addresses_of
 from aigateway.pool.secrets import WritableSecrets, open_secrets
 from aigateway.sessions.api import SessionsHandler, handler_for
 from aigateway.sessions.callers import Callers
-from aigateway.sessions.configuring import Configuring, Kick
-from aigateway.sessions.kick import ReloadFunction, no_kick
-from aigateway.sessions.provider_checks import ProviderChecks
+from aigateway.sessions.configuring import Kick
+from aigateway.sessions.configuring_parts import configuring_of
 from aigateway.sessions.providers import Providers
 from aigateway.sessions.trial import Trial
 from aigateway.settings import Settings
@@ -25,7 +24,7 @@ def build(
 ) -> SessionsHandler:
     """Return the function behind the REST API; call its ``start`` first.
 
-    ``kick`` reloads the pool; without it the function does that the settings name, if any.
+    ``kick`` reloads the pool at once.
     """
     kept = secrets or open_secrets(settings, clock)
     callers = Callers(store, clock)
@@ -37,19 +36,3 @@ def build(
         own_sessions_visible=settings.own_sessions_visible,
         configuring={**providers.routes()},
     )
-
-
-def configuring_of(
-    settings: Settings,
-    directory: Directory,
-    secrets: WritableSecrets,
-    clock: Clock,
-    kick: Kick | None = None,
-    resolve: Resolve = addresses_of,
-) -> Configuring:
-    """Return what changes providers, for the API and for the command line alike."""
-    if kick is None:
-        name = settings.reload_function
-        kick = no_kick if name is None else ReloadFunction(name)
-    checks = ProviderChecks(secrets, settings, resolve)
-    return Configuring(directory, secrets, checks, clock, settings, kick)
