@@ -18,6 +18,14 @@ PREFIXES = ("AIGW_", "CODER_AI_GATEWAY_", "CODER_AIBRIDGE_")
 LOCAL_ONLY = frozenset({"AIGW_ADMIN_KEY", "AIGW_PROVIDERS_JSON"})
 """Secrets that a start on one machine takes; no setting holds them."""
 
+LOCAL_ONLY_FORM = re.compile(
+    rf"(?:{'|'.join(PREFIXES)})"
+    "(?:PROVIDER_[0-9]+_[A-Z_]+|(?:OPENAI|ANTHROPIC)_(?:KEY|BASE_URL)"
+    "|BEDROCK_(?:REGION|BASE_URL|ACCESS_KEY|ACCESS_KEY_SECRET|MODEL|SMALL_FAST_MODEL|ROLE_ARN"
+    "|PROTOCOL))"
+)
+"""Providers and their keys, in other words: likewise."""
+
 ENDPOINTS = (
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_DYNAMODB",
@@ -181,13 +189,18 @@ class Settings:
             problems.extend(_problems_on_lambda(environment))
         if problems:
             raise SettingsError(problems)
-        ours = (name for name in environment if name.startswith("AIGW_"))
-        return cls(**read, unknown=tuple(sorted(set(ours) - known)))
+        ours = {name for name in environment if name.startswith("AIGW_")} - known
+        return cls(**read, unknown=tuple(sorted(n for n in ours if not is_local_only(n))))
+
+
+def is_local_only(name: str) -> bool:
+    """Whether a variable holds, or may hold, a secret of a start on one machine."""
+    return name in LOCAL_ONLY or LOCAL_ONLY_FORM.fullmatch(name) is not None
 
 
 def _problems_on_lambda(environment: Mapping[str, str]) -> Iterator[str]:
     """Name what only a start on one machine may be given: secrets, and a store elsewhere."""
-    for name in sorted(LOCAL_ONLY & environment.keys()):
+    for name in sorted(filter(is_local_only, environment)):
         yield f"{name}: not allowed in a function"
     for name in ENDPOINTS:
         if (address := environment.get(name, "").strip()) and not _is_loopback(address):

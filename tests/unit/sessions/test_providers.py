@@ -263,9 +263,7 @@ def test_parameters_are_refused(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("host", ["inner.example", "meta.example"])
-def test_defect_44_a_name_that_resolves_to_a_private_address_is_refused(
-    desk: Desk, host: str
-) -> None:
+def test_a_name_that_resolves_to_a_private_address_is_refused(desk: Desk, host: str) -> None:
     body = {"name": "mine", "type": "anthropic", "base_url": f"https://{host}"}
     assert set(desk.call("POST", "", body).faults) == {"base_url"}
     desk.add(base_url="https://outer.example")
