@@ -50,6 +50,7 @@ def test_a_label_is_one_short_line(text: object) -> None:
 def test_members_have_their_own_shapes(value: object) -> None:
     lists = ("models_allow", "extra_passthrough", "api_key_refs")
     assert set(drafted(MINE | dict.fromkeys(lists, value)).faults) == set(lists)
+    assert set(drafted(MINE | {"base_url": [value]}).faults) == {"base_url"}
     found = drafted(MINE | {"circuit_breaker": [value]}).faults
     assert found == {"circuit_breaker": "expected an object"}
 

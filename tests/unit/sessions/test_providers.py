@@ -174,7 +174,8 @@ def test_all_faults_are_named_at_once_and_nothing_is_stored(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     "keys",
-    ["k", [""], [" k"], ["k\n"], ["k"] * 2, ["1", "2", "3", "4", "5", "6"], [{"id": "x"}], [7],
+    ["k", {}, 0, "", [""], [" k"], ["k\n"], ["k"] * 2, ["1", "2", "3", "4", "5", "6"],
+     [{"id": "x"}], [7],
      [{"id": "x", "api_key": "k"}], [{"api_key": "k", "colour": "red"}], [{}], ["x" * 5000]],
 )  # fmt: skip
 def test_keys_that_are_none_are_refused(desk: Desk, keys: object) -> None:

@@ -67,12 +67,13 @@ def drafted(
         if held is not None and given.get(name, held.get(name)) != held.get(name):
             faults[name] = "cannot be changed"
     wanted = {name: value for name, value in given.items() if name in MEMBERS - set(FIXED)}
-    document = {**before, **({} if held else {n: given[n] for n in FIXED if n in given}), **wanted}
+    fixed = before if held is not None else given
+    document = {**before, **{name: fixed[name] for name in FIXED if name in fixed}, **wanted}
     provider = str(document.get("name"))
     keys, pair = KeyList(tuple(before.get("api_keys") or ())), Settled(before.get("settings"))
     if "api_keys" in given or held is None:
-        entries = given.get("api_keys")
-        keys = _or(faults, keys, lambda: key_list(provider, entries or [], keys.entries, made))
+        entries = [] if given.get("api_keys") is None else given["api_keys"]
+        keys = _or(faults, keys, lambda: key_list(provider, entries, keys.entries, made))
     if "settings" in given:
         pair = _or(faults, pair, lambda: settled(provider, given["settings"], pair.settings, made))
     document |= {"api_keys": [dict(entry) for entry in keys.entries], "settings": pair.settings}
@@ -106,6 +107,8 @@ def _check(document: Mapping[str, Any], faults: Faults) -> None:
         value = document.get(name)
         if value is not None and not _is_list_of_texts(value):
             faults.setdefault(name, "expected a list of texts")
+    if not isinstance(document.get("base_url"), str | None):
+        faults["base_url"] = "expected a text"
     if not isinstance(document.get("circuit_breaker"), Mapping | None):
         faults["circuit_breaker"] = "expected an object"
     refs = document.get("api_key_refs")
