@@ -12,9 +12,10 @@ from aigateway.caller.people import ROLES
 from aigateway.clock import Clock, SystemClock
 from aigateway.errors import SettingsError
 from aigateway.ledger.store import Store
+from aigateway.pool.providers import PROVIDER_TYPES
 from aigateway.settings import Settings
 from aigateway.transcript.facts import Dialect
-from cli import people, sessions
+from cli import people, providers, sessions
 from cli.ledger import Mistake, opened
 from cli.output import Output
 from cli.replay import replay
@@ -40,6 +41,7 @@ def _parser() -> ArgumentParser:
     commands.add_parser("run", help="start gateway, API and scripted provider on this machine")
     commands.add_parser("run-lambda", help="the same as deployed: functions in sandboxes, a table")
     _add_people(commands)
+    _add_providers(commands)
     listing = commands.add_parser("sessions", help="list recorded sessions, last active first")
     listing.add_argument("--limit", type=int, default=SESSIONS, metavar="N")
     for name in ("user", "client", "provider", "model"):
@@ -81,6 +83,42 @@ def _add_people(commands: Any) -> None:  # noqa: ANN401 - argparse has no public
     _answers_with(revoke, people.revoke_key)
 
 
+def _add_providers(commands: Any) -> None:  # noqa: ANN401 - likewise
+    command = commands.add_parser("providers", help="configure the providers behind the gateway")
+    actions = command.add_subparsers(dest="action", metavar="ACTION", required=True)
+    _answers_with(actions.add_parser("list", help="list providers"), providers.list_providers)
+    add = actions.add_parser("add", help="add a provider")
+    edit = actions.add_parser("edit", help="change a provider")
+    for parser in (add, edit):
+        parser.add_argument("name", metavar="NAME")
+        parser.add_argument("--base-url", metavar="URL")
+        parser.add_argument("--display-name", metavar="TEXT")
+        parser.add_argument(
+            "--key-file", metavar="FILE", help="new keys, one a line; - is standard input"
+        )
+        parser.add_argument(
+            "--key-ref", action="append", metavar="ARN", help="a key in a secret of your own"
+        )
+        parser.add_argument("--file", help="members as a JSON object; - is standard input")
+        parser.add_argument(
+            "--set", action="append", default=[], metavar="NAME=JSON", help="any other member"
+        )
+    add.add_argument("--type", required=True, choices=PROVIDER_TYPES)
+    edit.add_argument("--remove-key", action="append", default=[], metavar="KEY_ID")
+    _answers_with(add, providers.add_provider, creates=True)
+    _answers_with(edit, providers.edit_provider)
+    for name, action, text in (
+        ("show", providers.show_provider, "show one provider"),
+        ("enable", providers.switch_provider, "take requests again"),
+        ("disable", providers.switch_provider, "answer requests 503, and keep everything"),
+        ("delete", providers.delete_provider, "delete a provider and its keys"),
+        ("test", providers.try_provider, "ask a provider for its models, once"),
+    ):
+        parser = actions.add_parser(name, help=text)
+        parser.add_argument("name", metavar="NAME")
+        _answers_with(parser, action)
+
+
 def _add_replay(commands: Any) -> None:  # noqa: ANN401 - argparse has no public name for it
     recorded = commands.add_parser("replay", help="read a recorded response and print its facts")
     recorded.add_argument(
@@ -99,6 +137,7 @@ def _answers_with(parser: ArgumentParser, command: Command, *, creates: bool = F
 
 
 async def _with_store(settings: Settings, wanted: Namespace) -> None:
+    wanted.settings = settings
     async with opened(settings, create=wanted.creates) as store:
         await wanted.run(store, SystemClock(), wanted, Output())
 

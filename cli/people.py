@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 from aigateway.caller.keys import KEY_FORM, key_from, new_secret
 from aigateway.caller.people import Key, User, is_username
-from aigateway.clock import Clock
+from aigateway.clock import Clock, time_text
 from aigateway.errors import Conflict
 from aigateway.ledger.store import Store
 from aigateway.sessions.endpoints import ME
-from aigateway.sessions.interception_view import given, time_or_none, time_text, user
+from aigateway.sessions.interception_view import given, time_or_none, user
 from cli.figures import day_time
 from cli.ledger import Mistake
 from cli.output import Output

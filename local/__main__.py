@@ -15,7 +15,7 @@ from aigateway.clock import SystemClock
 from aigateway.ledger import open_store
 from aigateway.pool.secrets import open_secrets
 from aigateway.reload.pool import reload_of
-from aigateway.settings import Settings
+from aigateway.settings import Settings, is_local_only
 from local import foreground
 from local.first_start import first_key, put_providers, wanted_key, wanted_providers
 from local.foreground import Child, Environment, await_ready, bound_sockets, start, stop, watch
@@ -42,11 +42,15 @@ class Parts:
 
 def child_environment(environment: Mapping[str, str], settings: Settings) -> Environment:
     """Return the environment of the product's processes: without secrets, loopback allowed."""
-    kept = {name: value for name, value in environment.items() if name not in OURS_ALONE}
+    kept = {name: value for name, value in environment.items() if not _is_ours_alone(name)}
     given = kept.get("AIGW_ALLOWED_PRIVATE_CIDRS", "").strip()
     kept["AIGW_ALLOWED_PRIVATE_CIDRS"] = f"{given},{LOOPBACK}" if given else LOOPBACK
     kept["AIGW_STATE_DIR"] = str(settings.state_dir.absolute())
     return kept
+
+
+def _is_ours_alone(name: str) -> bool:
+    return name in OURS_ALONE or is_local_only(name)
 
 
 async def prepare(
@@ -57,7 +61,7 @@ async def prepare(
     Returns the key, and name and type of the provider for the first message.
     """
     wanted = wanted_key(environment)
-    documents = wanted_providers(environment, provider_port)
+    providers = wanted_providers(environment, provider_port)
     clock, store = SystemClock(), open_store(settings)
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     await _create_local_table(settings, environment)
@@ -65,12 +69,14 @@ async def prepare(
     try:
         key = await first_key(store, settings.state_dir, wanted, clock)
         secrets = open_secrets(settings)
-        await put_providers(store, secrets, documents, settings.allowed_private_cidrs)
+        await put_providers(store, secrets, providers, settings.allowed_private_cidrs, clock.now())
         await reload_of(settings, clock).run(store)
         rows = [row.document for row in await store.provider_rows()]
     finally:
         await store.stop()
-    named = [document["name"] for document in documents if document.get("enabled") is not False]
+    named = [
+        document["name"] for document in providers.documents if document.get("enabled") is not False
+    ]
     enabled = [r for r in rows if r.get("enabled") is not False]
     first = next((r for r in enabled if r["name"] in named), enabled[0] if enabled else {})
     return key, str(first.get("name", "anthropic")), str(first.get("type", "anthropic"))
@@ -107,7 +113,7 @@ def serve(
 ) -> int:
     """Start everything, say where it is, and run until a signal; return the exit status."""
     ports = {name: listening.getsockname()[1] for name, listening in sockets.items()}
-    secret = {name: environment[name] for name in OURS_ALONE if name in environment}
+    secret = {name: value for name, value in environment.items() if _is_ours_alone(name)}
     environment = child_environment(environment, Settings.from_env(environment))
     settings = Settings.from_env(environment)
     for name in settings.unknown:

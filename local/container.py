@@ -8,8 +8,9 @@ from aigateway.errors import SettingsError
 from aigateway.ledger import open_store
 from aigateway.pool.secrets import open_secrets
 from aigateway.settings import Settings
-from local.first_start import first_key, put_providers, wanted_key, wanted_providers
+from local.first_start import first_key, put_providers, wanted_key
 from local.foreground import PORTS
+from local.provider_variables import named_providers
 
 WAITING = 2048
 
@@ -38,19 +39,20 @@ async def prepare(settings: Settings, environment: Mapping[str, str]) -> None:
     Where a secret takes the first key the schedule makes it. Raises ``SettingsError``,
     ``LedgerFault``.
     """
-    wanted = wanted_key(environment)
+    wanted, named = wanted_key(environment), named_providers(environment)
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     store, clock = open_store(settings), SystemClock()
     await store.start()
     try:
         if settings.admin_key_secret is None:
             await first_key(store, settings.state_dir, wanted, clock)
-        if environment.get("AIGW_PROVIDERS_JSON", "").strip():
+        if named is not None:
             await put_providers(
                 store,
                 open_secrets(settings),
-                wanted_providers(environment, provider_port=0),
+                named,
                 settings.allowed_private_cidrs,
+                clock.now(),
             )
     finally:
         await store.stop()

@@ -2,18 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from aigateway.addresses import Network
 from aigateway.caller.keys import digest, key_id_of, new_secret
 from aigateway.clock import Clock
-from aigateway.errors import RowInvalid, SettingsError
+from aigateway.errors import SettingsError
 from aigateway.ledger.store import Directory
-from aigateway.pool.documents import documents_from, split
+from aigateway.pool.documents import split
+from aigateway.pool.key_pairs import keeping_external_id, references
 from aigateway.pool.providers import ProviderRow
 from aigateway.pool.secrets import WritableSecrets, write_private
+from aigateway.pool.stamps import stamped, unstamped
 from aigateway.reload.first_key import ADMIN, first_admin, first_key_row
+from local.provider_variables import Named, named_providers
 
 REAL_SERVICES = {
     "anthropic": ("ANTHROPIC_API_KEY", "https://api.anthropic.com"),
@@ -68,18 +71,15 @@ def _kept_key(path: Path) -> str | None:
     return kept if key_id_of(kept) else None
 
 
-def wanted_providers(environment: Mapping[str, str], provider_port: int) -> list[dict[str, Any]]:
-    """Return the provider documents of this start, keys in clear.
+def wanted_providers(environment: Mapping[str, str], provider_port: int) -> Named:
+    """Return the providers of this start, keys in clear.
 
-    ``AIGW_PROVIDERS_JSON`` if it is set, else ``anthropic`` and ``openai``: the scripted provider,
-    or the real service where its key is in the environment. Raises ``SettingsError``.
+    Those that the environment names, else ``anthropic`` and ``openai``: the scripted provider, or
+    the real service where its key is in the environment. Raises ``SettingsError``.
     """
-    text = environment.get("AIGW_PROVIDERS_JSON", "").strip()
-    if text:
-        try:
-            return documents_from(text)
-        except RowInvalid as wrong:
-            raise SettingsError([f"AIGW_PROVIDERS_JSON: {wrong}"]) from None
+    named = named_providers(environment)
+    if named is not None:
+        return named
     scripted = f"http://127.0.0.1:{provider_port}"
     defaults = []
     for name, (variable, service) in REAL_SERVICES.items():
@@ -88,28 +88,34 @@ def wanted_providers(environment: Mapping[str, str], provider_port: int) -> list
         base = service if real else scripted + ("/v1" if name == "openai" else "")
         keys = [key if real else f"scripted-{name}-key"]
         defaults.append({"name": name, "type": name, "base_url": base, "api_keys": keys})
-    return defaults
+    return Named(tuple(defaults), tuple(REAL_SERVICES))
 
 
 async def put_providers(
     directory: Directory,
     secrets: WritableSecrets,
-    documents: list[dict[str, Any]],
+    wanted: Named,
     allowed: tuple[Network, ...],
+    now: datetime,
 ) -> None:
-    """Write the rows that differ from the stored ones. Raises ``SettingsError``, all at once."""
-    found = split(documents, allowed)
+    """Write the rows that differ from the stored ones. Raises ``SettingsError``, all at once.
+
+    The external id that was made for a role stays; keys that are no longer named are deleted.
+    """
+    found = split(wanted.documents, allowed)
     if found.faults:
         raise SettingsError(
-            [f"AIGW_PROVIDERS_JSON[{position}]: {reason}" for position, reason in found.faults]
+            [f"{wanted.places[position]}: {reason}" for position, reason in found.faults]
         )
     await secrets.put(found.keys)
-    stored = {row.name: row for row in await directory.provider_rows()}
+    stored = {row.name: row for row in await directory.provider_rows(deleted=True)}
     for row in found.rows:
-        old = stored.get(row["name"])
+        name, old = row["name"], stored.get(row["name"])
         if old is None:
-            await directory.put_provider(ProviderRow(row["name"], row, 1), None)
-        elif old.document != row:
-            await directory.put_provider(
-                ProviderRow(row["name"], row, old.version + 1), old.version
-            )
+            await directory.put_provider(ProviderRow(name, stamped(row, None, now), 1), None)
+            continue
+        anew = keeping_external_id(row, old.document)
+        if unstamped(old.document) != anew:
+            after = stamped(anew, None if old.is_deleted else old.document, now)
+            await directory.put_provider(ProviderRow(name, after, old.version + 1), old.version)
+            await secrets.remove(references(name, old.document) - found.keys.keys())

@@ -20,6 +20,7 @@ from pathlib import Path
 from aigateway.settings import Settings
 from local import deployed
 from local.front.function import ACCOUNT
+from local.front.invoke_api import InvokeApi
 from local.front.rest_proxy import RestProxy
 from local.function_url import FunctionUrl
 from local.lifeline import READY, tied
@@ -44,9 +45,18 @@ async def gateway(environment: Environment, listening: socket.socket) -> AsyncIt
 
 @asynccontextmanager
 async def control(environment: Environment, listening: socket.socket) -> AsyncIterator[None]:
-    """Serve the sessions API, and run the schedule, the first tick at once."""
-    api = RestProxy(deployed.sessions(environment, log_file(environment, "sessions")))
+    """Serve the sessions API, and run the schedule, the first tick at once.
+
+    The sessions function may invoke the reload function, by the service's own API.
+    """
     reload = Sandboxes(deployed.reload(environment, log_file(environment, "reload")))
+    invoking = InvokeApi({reload.function.name: reload})
+    kicking = {
+        "AIGW_RELOAD_FUNCTION": reload.function.name,
+        "AWS_ENDPOINT_URL_LAMBDA": f"http://127.0.0.1:{await invoking.start()}",
+    }
+    log = log_file(environment, "sessions")
+    api = RestProxy(deployed.sessions({**environment, **kicking}, log))
     seconds = Settings.from_env(environment).reload_interval_seconds
     await api.start(listening)
     schedule = asyncio.create_task(tick_for_ever(reload, seconds))
@@ -55,6 +65,7 @@ async def control(environment: Environment, listening: socket.socket) -> AsyncIt
     finally:
         schedule.cancel()
         await asyncio.gather(schedule, return_exceptions=True)
+        await invoking.stop()
         await reload.stop()
         await api.stop()
 

@@ -23,7 +23,7 @@ OWN = {
 }
 """What the template gives its functions, with names as a stack would make them."""
 
-SHOWN = ("AIGW_TABLE", "AIGW_PAYLOAD_BUCKET")
+SHOWN = ("AIGW_TABLE", "AIGW_PAYLOAD_BUCKET", "AIGW_SECRETS_PREFIX")
 """What the command line needs of it."""
 
 ACCOUNT_VARIABLES = "AWS_"

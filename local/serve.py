@@ -13,6 +13,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, final
 
 import uvicorn
@@ -90,7 +91,9 @@ def _control(settings: Settings) -> App:
     from local.rest_api import RestApi  # noqa: PLC0415
 
     clock = SystemClock()
-    handler = build_api(settings, open_store(settings), clock)
+    store = open_store(settings)
+    kick = partial(tick_of(settings, clock).run, store, only_reload=True)
+    handler = build_api(settings, store, clock, kick=kick)
     handler.start()
     api = RestApi(handler)
     tick = tick_of(settings, clock)

@@ -18,7 +18,7 @@ class HeldVault:
         self.given: dict[str, str | None] = dict(given)
         self.asked: list[str] = []
         self.fault: Exception | None = None
-        self.failing: set[str] = {"read", "put", "replace"}
+        self.failing: set[str] = {"read", "put", "replace", "remove"}
         self._version = 0
 
     def _note(self, verb: str, name: str) -> None:
@@ -35,6 +35,10 @@ class HeldVault:
         self._note("put", name)
         self.given[name] = text
         self._version += 1
+
+    async def remove(self, name: str) -> None:
+        self._note("remove", name)
+        self.given.pop(name, None)
 
     async def replace(self, name: str, text: str, before: Stored | None) -> bool:
         self._note("replace", name)

@@ -15,7 +15,8 @@ from aigateway.pool.providers import ProviderRow
 from aigateway.relay.assembly import App, build
 from aigateway.relay.upstream import Answer, UpstreamRequest
 from aigateway.reload.pool import Reload
-from aigateway.sessions.api import SessionsHandler, handler_for
+from aigateway.sessions.api import SessionsHandler
+from aigateway.sessions.assembly import build as build_control
 from aigateway.settings import Settings
 from aigateway.wire.messages import ResponseHead
 from local.in_process import Answered, call
@@ -26,6 +27,9 @@ from tests.golden.recordings import RECORDINGS
 from tests.reloads import HeldKeys, a_reload
 
 Document = dict[str, Any]
+PUBLIC = "93.184.215.14"
+"""Where every name of a provider lies, as the control plane looks it up."""
+
 GOLDEN = {str(recording): recording for recording in RECORDINGS}
 
 
@@ -257,12 +261,26 @@ class Stage:
         self, path: str, user: str | None = "auditor", **parameters: str
     ) -> tuple[int, Document]:
         """Ask the sessions API."""
+        path = f"/api/v2/aibridge/{path}"
+        return self.call("GET", path, user, parameters=parameters)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        user: str | None,
+        document: object = None,
+        parameters: Mapping[str, str] | None = None,
+    ) -> tuple[int, Document]:
+        """Make any call of the control plane."""
         credential = {} if user is None else {"Coder-Session-Token": self.secrets[user]}
         event = {
-            "path": f"/api/v2/aibridge/{path}",
-            "httpMethod": "GET",
+            "path": path,
+            "httpMethod": method,
             "headers": credential,
-            "multiValueQueryStringParameters": {n: [v] for n, v in parameters.items()} or None,
+            "body": None if document is None else json.dumps(document),
+            "multiValueQueryStringParameters": {n: [v] for n, v in (parameters or {}).items()}
+            or None,
             "requestContext": {"stage": "live", "path": path},
         }
         answer = self.handler(event, None)
@@ -275,9 +293,10 @@ async def set_up(**settings: Any) -> Stage:  # noqa: ANN401 - fields of Settings
     await store.start()
     plain: dict[str, Any] = {"snapshot_poll_seconds": 0.0, "key_cache_seconds": 0.0}
     keys = HeldKeys()
-    app = build(Settings(**(plain | settings)), store, keys, clock, peer)
-    handler = handler_for(store, clock)
-    stage = Stage(store, clock, peer, app, handler, keys, a_reload(clock, keys))
+    chosen = Settings(**(plain | settings))
+    app = build(chosen, store, keys, clock, peer)
+    control = build_control(chosen, store, clock, resolve=lambda *_: [PUBLIC])
+    stage = Stage(store, clock, peer, app, control, keys, a_reload(clock, keys))
     for username in ("alice", "bob"):
         await stage.add_user(username)
     await stage.add_user("auditor", "auditor")

@@ -6,7 +6,7 @@ import pytest
 
 from aigateway.caller.people import Key, User
 from aigateway.errors import Conflict
-from aigateway.ledger.store import Published, ReloadState, Store
+from aigateway.ledger.store import AuditEntry, Published, ReloadState, Store
 from aigateway.pool.providers import ProviderRow
 from tests.builders import a_key, a_user, at
 
@@ -167,3 +167,28 @@ async def test_the_times_of_reloads_never_go_back(store: Store) -> None:
     await store.note_attempt(at(5))
     await store.note_success(at(5))
     assert await store.reload_state() == ReloadState(0, "", at(5), at(5))
+
+
+async def test_a_deleted_provider_keeps_its_row_apart_from_the_others(store: Store) -> None:
+    kept, gone = (ProviderRow(name, {"type": "openai"}, 1) for name in ("kept", "gone"))
+    for row in (kept, gone):
+        await store.put_provider(row, None)
+    deleted = ProviderRow("gone", {"deleted_at": "2026-11-24T12:00:00Z"}, 2)
+    await store.put_provider(deleted, 1)
+    assert await store.provider_rows() == (kept,)
+    assert await store.provider_rows(deleted=True) == (deleted, kept)
+
+
+async def test_who_changed_a_provider_is_kept_if_it_was_changed_and_only_then(
+    store: Store,
+) -> None:
+    first, second = (ProviderRow("openai", {"n": n}, n) for n in (1, 2))
+    entries = [AuditEntry(str(n), at(n), "u-alice", "x", "openai", {"n": n}) for n in range(3)]
+    await store.put_provider(first, None, entries[0])
+    with pytest.raises(Conflict):
+        await store.put_provider(first, None, entries[1])
+    with pytest.raises(Conflict):
+        await store.put_provider(second, 7, entries[1])
+    await store.put_provider(second, 1, entries[2])
+    assert await store.provider_rows() == (second,)
+    assert await store.audited(at(0), at(9)) == (entries[0], entries[2])

@@ -96,3 +96,15 @@ async def test_a_secret_that_holds_no_text_but_bytes_cannot_be_read(vault: Vault
     await asyncio.to_thread(service.create_secret, Name=name, SecretBinary=b"planted")
     with pytest.raises(SecretUnavailable, match="expected a text, found binary data"):
         await vault.read(name)
+
+
+async def test_a_secret_that_was_removed_is_gone_and_may_be_made_again(vault: Vault) -> None:
+    name = a_name()
+    await vault.remove(name)
+    await vault.put(name, "one")
+    await vault.remove(name)
+    assert await vault.read(name) is None
+    await vault.put(name, "two")
+    stored = await vault.read(name)
+    assert stored is not None
+    assert stored.text == "two"

@@ -10,8 +10,12 @@ import pytest
 Template = Mapping[str, Any]
 ResourcesWith = Callable[..., Template]
 LISTED = json.loads((Path(__file__).parent / "policies.json").read_text(encoding="utf-8"))
-EVERYTHING = {"TraceEnable": "true", "ProvidersSeedSecretArn": "arn"}
-NEVER = ("dynamodb:Scan", "dynamodb:DeleteTable", "s3:DeleteObject", "secretsmanager:DeleteSecret")
+EVERYTHING = {
+    "TraceEnable": "true",
+    "ProvidersSeedSecretArn": "arn",
+    "ProviderKeySecretArns": "arn",
+}
+NEVER = ("dynamodb:Scan", "dynamodb:DeleteTable", "s3:DeleteObject")
 
 
 def as_list(value: object) -> list[Any]:
@@ -25,6 +29,8 @@ def named(resource: object) -> str:
     [(function, argument)] = resource.items()
     if function == "Fn::GetAtt":
         return "${" + ".".join(argument) + "}"
+    if function == "Fn::Split":
+        return f"${{{argument[1]['Ref']}}}"
     return str(argument) if function == "Fn::Sub" else f"${{{argument}}}"
 
 
@@ -109,5 +115,5 @@ def test_the_sessions_function_writes_only_where_it_must(resources: Template) ->
     assert writes == [
         (("dynamodb:UpdateItem",), {"ForAllValues:StringLike": {keys: ["K#*"]}}),
         (("dynamodb:PutItem",), {"ForAllValues:StringEquals": {keys: ["CFG"]}}),
-        (("dynamodb:PutItem",), {"ForAllValues:StringLike": {keys: ["AUDIT#*"]}}),
+        (("dynamodb:PutItem",), {"ForAllValues:StringLike": {keys: ["AUDIT#*", "PROV"]}}),
     ]

@@ -117,7 +117,8 @@ def test_only_what_they_use_is_handed_to_the_functions(resources: Template) -> N
     references = {
         "AIGW_ADMIN_KEY_SECRET": {"ReloadFunction"},
         "AIGW_PROVIDERS_SEED_SECRET": {"ReloadFunction"},
-        "AIGW_SECRETS_PREFIX": {"ReloadFunction", "GatewayFunction"},
+        "AIGW_RELOAD_FUNCTION": {"SessionsFunction"},
+        "AIGW_SECRETS_PREFIX": set(FUNCTIONS),
         "AIGW_PAYLOAD_BUCKET": set(FUNCTIONS),
     }
     for variable, expected in references.items():

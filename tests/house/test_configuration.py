@@ -19,6 +19,7 @@ OWN = {
     "AIGW_PAYLOAD_BUCKET": "PayloadBucket",
     "AIGW_SECRETS_PREFIX": "${AWS::StackName}/providers/",
     "AIGW_ADMIN_KEY_SECRET": "AdminKeySecret",
+    "AIGW_RELOAD_FUNCTION": "ReloadFunction",
 }
 """What the template sets to resources of its own."""
 

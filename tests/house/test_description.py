@@ -45,14 +45,17 @@ TYPES: Mapping[str, type | tuple[type, ...]] = {
     "array": list,
     "object": dict,
     "null": type(None),
+    "number": (int, float),
 }
 Seen = set[tuple[str, str]]
 """Members that were sent, each with the schema that describes it."""
 
 
-def resolved(part: Mapping[str, Any]) -> Mapping[str, Any]:
+def resolved(
+    part: Mapping[str, Any], document: Mapping[str, Any] = DESCRIPTION
+) -> Mapping[str, Any]:
     while "$ref" in part:
-        found: Any = DESCRIPTION
+        found: Any = document
         for step in part["$ref"].removeprefix("#/").split("/"):
             found = found[step]
         part = found
@@ -64,10 +67,19 @@ def parameters_of(path: str) -> dict[str, Mapping[str, Any]]:
     return {each["name"]: each["schema"] for each in listed if each["in"] == "query"}
 
 
-def differences(value: Any, schema: Mapping[str, Any], seen: Seen, at: str = "") -> Iterator[str]:  # noqa: ANN401 - JSON of any shape
+def differences(
+    value: Any,  # noqa: ANN401 - JSON of any shape
+    schema: Mapping[str, Any],
+    seen: Seen,
+    at: str = "",
+    document: Mapping[str, Any] = DESCRIPTION,
+) -> Iterator[str]:
     """Yield the places where a document is not as described, by the keywords in use here."""
+    if "oneOf" in schema:
+        place = len(schema["oneOf"]) - 1 if value is None else 0
+        schema = schema["oneOf"][place]
     name = schema.get("$ref", "").rpartition("/")[2]
-    schema = resolved(schema)
+    schema = resolved(schema, document)
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     of_kind = any(isinstance(value, TYPES[kind]) for kind in kinds)
     if not of_kind or (isinstance(value, bool) and "boolean" not in kinds):
@@ -76,7 +88,7 @@ def differences(value: Any, schema: Mapping[str, Any], seen: Seen, at: str = "")
         yield f"{at}: {value!r} is not one of the described"
     elif isinstance(value, list):
         for each in value:
-            yield from differences(each, schema["items"], seen, f"{at}[]")
+            yield from differences(each, schema["items"], seen, f"{at}[]", document)
     elif isinstance(value, dict) and "properties" in schema:
         yield from (f"{at}: no {missing}" for missing in set(schema["required"]) - value.keys())
         for member, inner in value.items():
@@ -84,7 +96,8 @@ def differences(value: Any, schema: Mapping[str, Any], seen: Seen, at: str = "")
                 yield f"{at}: {member} is not described"
                 continue
             seen.add((name, member))
-            yield from differences(inner, schema["properties"][member], seen, f"{at}.{member}")
+            part = schema["properties"][member]
+            yield from differences(inner, part, seen, f"{at}.{member}", document)
 
 
 def test_the_routes_are_those_of_the_handler(api: Api) -> None:

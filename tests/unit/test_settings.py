@@ -127,6 +127,8 @@ def test_a_variable_that_means_nothing_is_named_and_stops_nothing() -> None:
         "AIGW_RETENTOIN": "1d",
         "AIGW_ADMIN_KEY": "x",
         "AIGW_PROVIDERS_JSON": "[]",
+        "AIGW_PROVIDER_0_TYPE": "openai",
+        "AIGW_OPENAI_KEY": "k",
         "CODER_AIBRIDGE_STRUCTURED_LOGGING": "true",
         "PATH": "/bin",
     }
@@ -139,6 +141,9 @@ def test_a_function_is_given_no_secrets_and_no_store_elsewhere() -> None:
         | {
             "AIGW_ADMIN_KEY": "planted-value",
             "AIGW_PROVIDERS_JSON": "planted-value",
+            "CODER_AIBRIDGE_PROVIDER_0_KEY": "planted-value",
+            "AIGW_BEDROCK_ACCESS_KEY_SECRET": "planted-value",
+            "AWS_ENDPOINT_URL_LAMBDA": "http://planted-value.example",
             "AWS_ENDPOINT_URL": "http://planted-value.example",
             "AWS_ENDPOINT_URL_S3": "http://planted-value.example",
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://planted-value.example",
@@ -147,6 +152,9 @@ def test_a_function_is_given_no_secrets_and_no_store_elsewhere() -> None:
     named = {
         "AIGW_ADMIN_KEY",
         "AIGW_PROVIDERS_JSON",
+        "CODER_AIBRIDGE_PROVIDER_0_KEY",
+        "AIGW_BEDROCK_ACCESS_KEY_SECRET",
+        "AWS_ENDPOINT_URL_LAMBDA",
         "AWS_ENDPOINT_URL",
         "AWS_ENDPOINT_URL_S3",
         "AWS_ENDPOINT_URL_SECRETS_MANAGER",

@@ -40,6 +40,11 @@ def from_micros(value: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
 
 
+def time_text(at: datetime) -> str:
+    """RFC 3339, UTC, microseconds."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def uuid7(at: datetime) -> str:
     """Make a UUID whose first 48 bits are the millisecond of ``at`` (RFC 9562 section 5.7)."""
     milliseconds = micros(at) // 1000

@@ -18,9 +18,18 @@ PREFIXES = ("AIGW_", "CODER_AI_GATEWAY_", "CODER_AIBRIDGE_")
 LOCAL_ONLY = frozenset({"AIGW_ADMIN_KEY", "AIGW_PROVIDERS_JSON"})
 """Secrets that a start on one machine takes; no setting holds them."""
 
+LOCAL_ONLY_FORM = re.compile(
+    rf"(?:{'|'.join(PREFIXES)})"
+    "(?:PROVIDER_[0-9]+_[A-Z_]+|(?:OPENAI|ANTHROPIC)_(?:KEY|BASE_URL)"
+    "|BEDROCK_(?:REGION|BASE_URL|ACCESS_KEY|ACCESS_KEY_SECRET|MODEL|SMALL_FAST_MODEL|ROLE_ARN"
+    "|PROTOCOL))"
+)
+"""Providers and their keys, in other words: likewise."""
+
 ENDPOINTS = (
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_DYNAMODB",
+    "AWS_ENDPOINT_URL_LAMBDA",
     "AWS_ENDPOINT_URL_S3",
     "AWS_ENDPOINT_URL_SECRETS_MANAGER",
 )
@@ -125,7 +134,8 @@ class Settings:
 
     Durations end in ``_seconds``. ``retention`` ``None`` keeps records for ever. ``table``
     ``None`` stores in SQLite below ``state_dir``; ``secrets_prefix`` ``None`` keeps provider keys
-    in a file there. The two secrets are names or ARNs, never texts. ``payload_bucket`` takes the
+    in a file there. The two secrets are names or ARNs, never texts. ``reload_function``: what is
+    invoked when a provider has changed. ``payload_bucket`` takes the
     long texts of a table's records.
     """
 
@@ -136,6 +146,7 @@ class Settings:
     secrets_prefix: str | None = _setting("SECRETS_PREFIX", _secrets_prefix, None)
     admin_key_secret: str | None = _setting("ADMIN_KEY_SECRET", _text, None)
     providers_seed_secret: str | None = _setting("PROVIDERS_SEED_SECRET", _text, None)
+    reload_function: str | None = _setting("RELOAD_FUNCTION", _text, None)
     retention: timedelta | None = _setting("RETENTION", _retention, DEFAULT_RETENTION)  # noqa: RUF009 - so is a duration
     max_request_bytes: int = _setting("MAX_REQUEST_BYTES", _size, 32 * MEBIBYTE)
     close_seconds: float = _setting("CLOSE_SECONDS", _seconds, 5.0)
@@ -178,13 +189,18 @@ class Settings:
             problems.extend(_problems_on_lambda(environment))
         if problems:
             raise SettingsError(problems)
-        ours = (name for name in environment if name.startswith("AIGW_"))
-        return cls(**read, unknown=tuple(sorted(set(ours) - known)))
+        ours = {name for name in environment if name.startswith("AIGW_")} - known
+        return cls(**read, unknown=tuple(sorted(n for n in ours if not is_local_only(n))))
+
+
+def is_local_only(name: str) -> bool:
+    """Whether a variable holds, or may hold, a secret of a start on one machine."""
+    return name in LOCAL_ONLY or LOCAL_ONLY_FORM.fullmatch(name) is not None
 
 
 def _problems_on_lambda(environment: Mapping[str, str]) -> Iterator[str]:
     """Name what only a start on one machine may be given: secrets, and a store elsewhere."""
-    for name in sorted(LOCAL_ONLY & environment.keys()):
+    for name in sorted(filter(is_local_only, environment)):
         yield f"{name}: not allowed in a function"
     for name in ENDPOINTS:
         if (address := environment.get(name, "").strip()) and not _is_loopback(address):

@@ -14,9 +14,10 @@ from aigateway.caller.identity import caller_of
 from aigateway.caller.keys import key_id_of, new_secret
 from aigateway.errors import InvalidKey, SettingsError
 from aigateway.ledger.sqlite import SqliteStore
-from aigateway.pool.providers import SecretRef
+from aigateway.pool.providers import ProviderRow, SecretRef
 from aigateway.pool.secrets import FileSecrets
 from local.first_start import first_key, put_providers, wanted_providers
+from local.provider_variables import Named
 from tests.builders import T0
 from tests.clocks import HeldClock
 
@@ -101,7 +102,7 @@ async def test_a_file_that_holds_no_key_is_replaced(store: SqliteStore, tmp_path
 
 
 def named(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    return {each["name"]: each for each in wanted_providers(environment, 4182)}
+    return {each["name"]: each for each in wanted_providers(environment, 4182).documents}
 
 
 def test_without_any_variable_both_providers_are_the_scripted_one() -> None:
@@ -127,7 +128,7 @@ def test_a_gateway_key_in_that_variable_is_no_key_of_the_service(value: str) -> 
 def test_given_providers_take_the_place_of_both() -> None:
     given = [{"name": "mine", "type": "openai", "api_keys": ["k"]}]
     environment = {"AIGW_PROVIDERS_JSON": json.dumps(given), "OPENAI_API_KEY": "sk-x"}
-    assert wanted_providers(environment, 4182) == given
+    assert list(wanted_providers(environment, 4182).documents) == given
 
 
 @pytest.mark.parametrize("text", ["{", "{}", "5", '["planted"]', "[[]]"])
@@ -149,7 +150,8 @@ def document(name: str = "mine", **members: object) -> dict[str, Any]:
 
 async def put(store: SqliteStore, tmp_path: Path, *documents: dict[str, Any]) -> FileSecrets:
     secrets = FileSecrets(tmp_path / "secrets.json")
-    await put_providers(store, secrets, list(documents), LOOPBACK)
+    places = tuple(f"AIGW_PROVIDERS_JSON[{n}]" for n in range(len(documents)))
+    await put_providers(store, secrets, Named(documents, places), LOOPBACK, T0)
     return secrets
 
 
@@ -199,3 +201,40 @@ async def test_faults_of_all_documents_are_reported_at_once_and_nothing_is_writt
     assert "planted" not in " ".join(problems)
     assert await store.provider_rows() == ()
     assert not (tmp_path / "secrets.json").exists()
+
+
+async def test_a_row_that_is_overwritten_leaves_no_key_behind(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    await put(store, tmp_path, document("a", api_keys=["k1", "k2"]))
+    await put(store, tmp_path, document("a", api_keys=["k2"]))
+    kept = json.loads((tmp_path / "secrets.json").read_text())
+    assert list(kept.values()) == ["k2"]
+
+
+async def test_the_external_id_of_a_role_survives_every_start(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    settings = {"_type": "bedrock", "_version": 1, "region": "us-east-1"}
+    settings |= {"role_arn": "arn:aws:iam::123456789012:role/x"}
+    ids: list[Any] = []
+    versions: list[int] = []
+    for model in ("m1", "m1", "m2"):
+        wanted = document("a", type="bedrock", api_keys=[], settings=settings | {"model": model})
+        await put(store, tmp_path, wanted)
+        (row,) = await store.provider_rows()
+        kept: Any = row.document["settings"]
+        ids.append(kept["external_id"])
+        versions.append(row.version)
+    assert (len(set(ids)), versions) == (1, [1, 1, 2])
+
+
+async def test_a_deleted_provider_that_a_start_names_is_there_again(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    await put(store, tmp_path, document("a"))
+    gone = ProviderRow("a", {"name": "a", "deleted_at": "2026-11-24T12:00:00Z"}, 2)
+    await store.put_provider(gone, 1)
+    await put(store, tmp_path, document("a"))
+    (row,) = await store.provider_rows()
+    assert (row.version, "deleted_at" in row.document) == (3, False)

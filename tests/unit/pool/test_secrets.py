@@ -174,6 +174,9 @@ class Slow:
     async def replace(self, name: str, text: str, before: Stored | None) -> bool:
         raise AssertionError
 
+    async def remove(self, name: str) -> None:
+        raise AssertionError
+
 
 async def test_requests_that_come_at_once_ask_once(clock: HeldClock) -> None:
     slow = Slow()

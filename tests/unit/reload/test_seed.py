@@ -30,7 +30,7 @@ def a_vault(*documents: dict[str, Any]) -> HeldVault:
 
 
 def a_seed(vault: HeldVault) -> Seed:
-    return Seed(NAME, vault, AwsSecrets("providers/", vault, HeldClock()), ())
+    return Seed(NAME, vault, AwsSecrets("providers/", vault, HeldClock()), (), HeldClock())
 
 
 @pytest.fixture

@@ -195,13 +195,19 @@ class Directory(Protocol):
     async def put_user(self, user: User) -> None:
         """Store a changed user, by its id; the name never changes."""
 
-    async def provider_rows(self) -> tuple[ProviderRow, ...]:
-        """Return all provider rows, by name; a damaged one has an empty document."""
+    async def provider_rows(self, *, deleted: bool = False) -> tuple[ProviderRow, ...]:
+        """Return all provider rows, by name; those of deleted providers only on ``deleted``.
 
-    async def put_provider(self, row: ProviderRow, previous: int | None) -> None:
+        A damaged one has an empty document.
+        """
+
+    async def put_provider(
+        self, row: ProviderRow, previous: int | None, entry: AuditEntry | None = None
+    ) -> None:
         """Store a row if its stored version is ``previous``, else raise ``Conflict``.
 
-        ``None`` means that there is no such row yet.
+        ``None`` means that there is no such row yet. The ``entry`` is kept if the row is stored,
+        and only then.
         """
 
     async def published(self) -> Published | None:

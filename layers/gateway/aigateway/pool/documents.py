@@ -8,10 +8,9 @@ from typing import Any, final
 
 from aigateway.addresses import Network
 from aigateway.errors import RowInvalid
-from aigateway.pool.providers import PRINTED, SecretRef, provider_from
-from aigateway.wire.masking import mask
-
-KEYS_LIMIT = 5
+from aigateway.pool.checking import faults_of
+from aigateway.pool.drafts import drafted
+from aigateway.pool.providers import SecretRef
 
 
 @final
@@ -40,37 +39,27 @@ def documents_from(text: str) -> list[dict[str, Any]]:
 
 
 def split(documents: Sequence[Mapping[str, Any]], allowed: tuple[Network, ...]) -> Split:
-    """Check each document on its own; of two with one name the first counts."""
+    """Check each document on its own; of two with one name the first counts.
+
+    The ids of keys follow from the keys: equal documents give equal rows.
+    """
     rows: dict[str, Mapping[str, Any]] = {}
     keys: dict[SecretRef, str] = {}
     faults: list[tuple[int, str]] = []
     for position, document in enumerate(documents):
-        try:
-            row, found = _without_keys(document)
-            name = provider_from(row, allow_byok=True, allowed=allowed).name
-            if name in rows:
-                raise RowInvalid("name: is given twice")  # noqa: TRY301 - a reason like the others
-        except RowInvalid as wrong:
-            faults.append((position, str(wrong)))
+        draft = drafted({"enabled": True, **document}, made=_id_of)
+        found = {**faults_of(draft.document, allow_byok=True, allowed=allowed), **draft.faults}
+        name = str(document.get("name"))
+        if not found and name in rows:
+            found = {"name": "is given twice"}
+        if found:
+            reasons = (f"{member}: {reason}" for member, reason in found.items())
+            faults.append((position, "; ".join(reasons)))
         else:
-            rows[name] = row
-            keys |= found
+            rows[name] = draft.document
+            keys |= draft.keys
     return Split(tuple(rows.values()), keys, tuple(faults))
 
 
-def _without_keys(document: Mapping[str, Any]) -> tuple[dict[str, Any], dict[SecretRef, str]]:
-    """Replace the keys by references whose ids follow from the keys: equal keys, equal rows."""
-    name, given = document.get("name"), document.get("api_keys") or []
-    if not isinstance(given, list) or len(given) > KEYS_LIMIT:
-        raise RowInvalid(f"api_keys: expected a list of at most {KEYS_LIMIT} keys")
-    keys: dict[SecretRef, str] = {}
-    for entry in given:
-        key = entry.get("api_key") if isinstance(entry, dict) else entry
-        if not isinstance(key, str) or not PRINTED.fullmatch(key):
-            raise RowInvalid("api_keys: expected non-empty texts without blanks")
-        key_id = hashlib.sha256(key.encode()).hexdigest()[:12]
-        keys[SecretRef(str(name), key_id, mask(key))] = key
-    if len(keys) != len(given):
-        raise RowInvalid("api_keys: a key is given twice")
-    references = [{"id": ref.key_id, "masked": ref.mask} for ref in keys]
-    return {"enabled": True, **document, "api_keys": references}, keys
+def _id_of(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:12]

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from aigateway.addresses import Network, literal_of, may_be_dialled
 from aigateway.errors import RowInvalid
+from aigateway.pool.key_refs import arns_from, key_id_of_arn
+from aigateway.wire.masking import mask
 
 ProviderType = Literal[
     "openai",
@@ -78,15 +80,24 @@ class ProviderRow:
             document = None
         return cls(name, document if isinstance(document, dict) else {}, version)
 
+    @property
+    def is_deleted(self) -> bool:
+        """A deleted provider keeps its row: what is recorded names it, and nothing else does."""
+        return "deleted_at" in self.document
+
 
 @final
 @dataclass(frozen=True, slots=True)
 class SecretRef:
-    """Where a provider key lies, and its mask; never the key."""
+    """Where a provider key lies, and its mask; never the key.
+
+    ``arn``: the operator's own secret; without it the key lies with the others of this deployment.
+    """
 
     provider: str
     key_id: str
     mask: str
+    arn: str | None = None
 
 
 @final
@@ -196,7 +207,13 @@ def provider_from(
     url = document.get("base_url") or DEFAULT_BASE_URLS.get(kind)
     if not isinstance(url, str):
         raise RowInvalid(f"base_url: a provider of type {kind} needs one")
-    refs = tuple(_refs(name, document.get("api_keys")))
+    refs = (
+        *_refs(name, document.get("api_keys")),
+        *(
+            SecretRef(name, key_id_of_arn(arn), mask(arn), arn)
+            for arn in arns_from(document.get("api_key_refs"))
+        ),
+    )
     if refs and kind in KEYLESS:
         raise RowInvalid(f"api_keys: a provider of type {kind} takes none")
     if not refs and not allow_byok and kind != "openai-compat":

@@ -1,10 +1,11 @@
 """Provider keys: where they lie, and how a reference becomes a key."""
 
 import asyncio
+import fcntl
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol, final
@@ -33,10 +34,19 @@ class Secrets(Protocol):
 
 
 class WritableSecrets(Secrets, Protocol):
-    """Takes keys, too."""
+    """Takes keys, too. ``reads_arns``: whether secrets of the operator's own can be read."""
+
+    @property
+    def reads_arns(self) -> bool: ...
 
     async def put(self, keys: Mapping[SecretRef, str]) -> None:
         """Add or replace keys. Raises ``SecretUnavailable``: some may be stored by then."""
+
+    async def remove(self, refs: Iterable[SecretRef]) -> None:
+        """Delete keys for good; one that is not there is no fault, one of an ARN stays.
+
+        Raises ``SecretUnavailable``: some may be deleted by then.
+        """
 
 
 def open_secrets(
@@ -56,12 +66,19 @@ class FileSecrets:
     The file is read again whenever it changed, so a replaced key is used at once.
     """
 
+    reads_arns = False
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self._read: dict[str, object] = {}
         self._stamp: tuple[int, int, int] | None = None
 
     async def key(self, ref: SecretRef) -> str:
+        if ref.arn is not None:
+            raise SecretUnavailable(
+                f"the key of provider {ref.provider} lies in AWS Secrets Manager, "
+                "which this deployment does not read"
+            )
         try:
             await self._look()
         except FileNotFoundError:
@@ -86,29 +103,49 @@ class FileSecrets:
 
     async def put(self, keys: Mapping[SecretRef, str]) -> None:
         """Refuses another kind of file. The directory must be there."""
-        await asyncio.to_thread(self._put, keys)
+        await asyncio.to_thread(self._change, {_name(ref): key for ref, key in keys.items()}, ())
 
-    def _put(self, keys: Mapping[SecretRef, str]) -> None:
+    async def remove(self, refs: Iterable[SecretRef]) -> None:
+        if names := [_name(ref) for ref in refs if ref.arn is None]:
+            await asyncio.to_thread(self._change, {}, names)
+
+    def _change(self, added: Mapping[str, str], removed: Iterable[str]) -> None:
+        """Replace the file; a lock beside it makes the processes of a machine take turns."""
+        lock = self._path.with_name(self._path.name + ".lock")
+        try:
+            with os.fdopen(os.open(lock, os.O_WRONLY | os.O_CREAT, 0o600), "w") as turn:
+                fcntl.flock(turn, fcntl.LOCK_EX)
+                stored = {**self._stored(), **added}
+                write_private(
+                    self._path,
+                    json.dumps({n: key for n, key in stored.items() if n not in removed}),
+                )
+        except OSError as fault:
+            reason = type(fault).__name__
+            raise SecretUnavailable(f"{self._path.name} cannot be written: {reason}") from None
+
+    def _stored(self) -> dict[str, str]:
         try:
             stored = json.loads(self._path.read_text())
         except FileNotFoundError:
-            stored = {}
+            return {}
         except ValueError:
             stored = None
         if not isinstance(stored, dict):
             raise SecretUnavailable(f"{self._path.name} does not hold the keys of providers")
-        stored |= {_name(ref): key for ref, key in keys.items()}
-        write_private(self._path, json.dumps(stored))
+        return stored
 
 
 @final
 class AwsSecrets:
-    """Keys in Secrets Manager, each in the secret ``<prefix><provider>/<key id>``.
+    """Keys in Secrets Manager, each in the secret ``<prefix><provider>/<key id>`` or of an ARN.
 
     A key is read again once it is 60 s old; ages go by the wall clock, because a function may be
     frozen in between. While the service does not answer, a key serves up to an age of 15 min and
     the service is asked every 5 s. A secret that is gone is gone at once.
     """
+
+    reads_arns = True
 
     def __init__(self, prefix: str, vault: Vault, clock: Clock) -> None:
         self._prefix = prefix
@@ -117,7 +154,7 @@ class AwsSecrets:
         self._known: dict[str, _Known] = {}
 
     async def key(self, ref: SecretRef) -> str:
-        known = self._known.setdefault(_name(ref), _Known())
+        known = self._known.setdefault(self._place(ref), _Known())
         is_asked = known.turn.locked()
         if known.is_due(self._clock.now()) and not (is_asked and self._usable(known)):
             async with known.turn:
@@ -133,7 +170,7 @@ class AwsSecrets:
 
     async def _look(self, ref: SecretRef, known: "_Known") -> None:
         try:
-            stored = await self._vault.read(self._prefix + _name(ref))
+            stored = await self._vault.read(self._place(ref))
         except SecretUnavailable as fault:
             logger.warning("a provider key cannot be read: %s", fault)
             known.refusal = type(fault)
@@ -145,8 +182,17 @@ class AwsSecrets:
 
     async def put(self, keys: Mapping[SecretRef, str]) -> None:
         for ref, key in keys.items():
-            await self._vault.put(self._prefix + _name(ref), key)
-            self._known.pop(_name(ref), None)
+            await self._vault.put(self._place(ref), key)
+            self._known.pop(self._place(ref), None)
+
+    async def remove(self, refs: Iterable[SecretRef]) -> None:
+        for ref in refs:
+            if ref.arn is None:
+                await self._vault.remove(self._place(ref))
+                self._known.pop(self._place(ref), None)
+
+    def _place(self, ref: SecretRef) -> str:
+        return ref.arn or self._prefix + _name(ref)
 
 
 @final

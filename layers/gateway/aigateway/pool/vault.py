@@ -53,6 +53,9 @@ class Vault(Protocol):
         Of several that saw the same ``before`` one succeeds; the others get ``False``.
         """
 
+    async def remove(self, name: str) -> None:
+        """Delete a secret for good, if it is there."""
+
 
 @final
 class SecretsManager:
@@ -86,14 +89,19 @@ class SecretsManager:
         given = {"SecretId": name, "SecretString": text, "ClientRequestToken": after}
         return await self._ask("put_secret_value", "ResourceExistsException", **given) is not None
 
+    async def remove(self, name: str) -> None:
+        """Without a time to recover it in: names are never used again."""
+        gone = "ResourceNotFoundException"
+        await self._ask("delete_secret", gone, SecretId=name, ForceDeleteWithoutRecovery=True)
+
     async def _ask(
-        self, operation: str, expected: str | None, **members: str
+        self, operation: str, expected: str | None, **members: str | bool
     ) -> dict[str, Any] | None:
         """Return the answer, or ``None`` where the service refuses with the code ``expected``."""
         return await asyncio.to_thread(self._send, operation, expected, members)
 
     def _send(
-        self, operation: str, expected: str | None, members: dict[str, str]
+        self, operation: str, expected: str | None, members: dict[str, str | bool]
     ) -> dict[str, Any] | None:
         from botocore.exceptions import (  # noqa: PLC0415 - only those pay who have a vault
             BotoCoreError,

@@ -4,11 +4,13 @@ import logging
 from typing import final
 
 from aigateway.addresses import Network
+from aigateway.clock import Clock
 from aigateway.errors import Conflict, RowInvalid, SecretUnavailable
 from aigateway.ledger.store import Directory
 from aigateway.pool.documents import Split, documents_from, split
 from aigateway.pool.providers import ProviderRow
 from aigateway.pool.secrets import WritableSecrets
+from aigateway.pool.stamps import stamped
 from aigateway.pool.vault import Vault
 
 logger = logging.getLogger(__name__)
@@ -24,12 +26,18 @@ class Seed:
     """
 
     def __init__(
-        self, name: str, vault: Vault, secrets: WritableSecrets, allowed: tuple[Network, ...]
+        self,
+        name: str,
+        vault: Vault,
+        secrets: WritableSecrets,
+        allowed: tuple[Network, ...],
+        clock: Clock,
     ) -> None:
         self._name = name
         self._vault = vault
         self._secrets = secrets
         self._allowed = allowed
+        self._clock = clock
         self._is_begun = False
         self._is_over = False
 
@@ -48,10 +56,12 @@ class Seed:
         found = await self._read()
         self._is_begun = True
         await self._secrets.put(found.keys)
-        added = 0
+        added, now = 0, self._clock.now()
         for row in found.rows:
             try:
-                await directory.put_provider(ProviderRow(row["name"], row, 1), None)
+                await directory.put_provider(
+                    ProviderRow(row["name"], stamped(row, None, now), 1), None
+                )
                 added += 1
             except Conflict:
                 logger.info("the provider %s of the seed is there already", row["name"])
@@ -73,6 +83,6 @@ class Seed:
 
 async def _is_configured(directory: Directory) -> bool:
     """Before the first pool rows can only be those of a seed that was not finished."""
-    if not await directory.provider_rows():
+    if not await directory.provider_rows(deleted=True):
         return False
     return (await directory.reload_state()).version > 0

@@ -71,7 +71,7 @@ def tick_of(settings: Settings, clock: Clock) -> Tick:
         beginnings["first key"] = lambda store: first.make(store, clock)
     if settings.providers_seed_secret is not None:
         secrets, allowed = open_secrets(settings, clock), settings.allowed_private_cidrs
-        seed = Seed(settings.providers_seed_secret, vault, secrets, allowed)
+        seed = Seed(settings.providers_seed_secret, vault, secrets, allowed, clock)
         beginnings["seed"] = seed.sow
     objects = object_rules(settings)
     if objects is not None:

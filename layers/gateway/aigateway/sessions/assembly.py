@@ -2,17 +2,37 @@
 
 from aigateway.clock import Clock
 from aigateway.ledger.store import Store
+from aigateway.outbound import Resolve, addresses_of
+from aigateway.pool.secrets import WritableSecrets, open_secrets
 from aigateway.sessions.api import SessionsHandler, handler_for
-from aigateway.sessions.calls import Routes
+from aigateway.sessions.callers import Callers
+from aigateway.sessions.configuring import Kick
+from aigateway.sessions.configuring_parts import configuring_of
+from aigateway.sessions.providers import Providers
+from aigateway.sessions.trial import Trial
 from aigateway.settings import Settings
 
 
-def build(settings: Settings, store: Store, clock: Clock) -> SessionsHandler:
-    """Return the function behind the REST API; call its ``start`` first."""
-    configuring: Routes = {}
+def build(
+    settings: Settings,
+    store: Store,
+    clock: Clock,
+    *,
+    secrets: WritableSecrets | None = None,
+    kick: Kick | None = None,
+    resolve: Resolve = addresses_of,
+) -> SessionsHandler:
+    """Return the function behind the REST API; call its ``start`` first.
+
+    ``kick`` reloads the pool at once.
+    """
+    kept = secrets or open_secrets(settings, clock)
+    callers = Callers(store, clock)
+    configuring = configuring_of(settings, store, kept, clock, kick, resolve)
+    providers = Providers(callers, configuring, Trial(kept, settings))
     return handler_for(
         store,
         clock,
         own_sessions_visible=settings.own_sessions_visible,
-        configuring=configuring,
+        configuring={**providers.routes()},
     )

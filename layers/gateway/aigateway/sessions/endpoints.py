@@ -126,7 +126,7 @@ class Endpoints:
         initiator = asked.values.get("initiator")
         names: frozenset[str] = frozenset()
         if {"provider", "provider_name"} & asked.values.keys():
-            names = frozenset(row.name for row in await self._store.provider_rows())
+            names = frozenset(row.name for row in await self._store.provider_rows(deleted=True))
         return Known(await self._initiator_id(initiator, caller) if initiator else None, names)
 
     async def _initiator_id(self, text: str, caller: Caller) -> str | None:

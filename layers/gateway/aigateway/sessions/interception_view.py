@@ -6,10 +6,11 @@ empty string, an empty list or an empty object, as each place says.
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
+from aigateway.clock import time_text
 from aigateway.errors import Misheard
 from aigateway.interception import TOKEN_NAMES, Credential, Heard, Opened
 from aigateway.ledger.rows import Interception
@@ -216,11 +217,6 @@ def metadata(opened: Opened) -> Document:
         "request_user_agent": opened.client.user_agent,
         **opened.metadata,
     }
-
-
-def time_text(at: datetime) -> str:
-    """RFC 3339, UTC, microseconds."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def time_or_none(at: datetime | None) -> str | None:

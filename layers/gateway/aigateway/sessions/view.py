@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from aigateway.clock import time_text
 from aigateway.interception import TOKEN_NAMES
 from aigateway.ledger.rows import Interception, Page, Session
 from aigateway.sessions.interception_view import (
@@ -15,7 +16,6 @@ from aigateway.sessions.interception_view import (
     interception,
     metadata,
     time_or_none,
-    time_text,
     tool_call,
     user,
 )

@@ -17,7 +17,19 @@ class DynamoAudit(Ground):
     """Entries are only ever added; the table forgets the old ones."""
 
     async def audit(self, entry: AuditEntry) -> None:
-        item = {
+        await self._table.put(entry_put(entry))
+
+    async def audited(self, since: datetime, until: datetime) -> tuple[AuditEntry, ...]:
+        low, high = (moment(milliseconds(time)) for time in (since, until))
+        ranges = [Range(partition, low, high) for partition in _partitions(since, until)]
+        found = await asyncio.gather(*(self._table.all(each) for each in ranges))
+        return tuple(_entry(item) for items in found for item in items)
+
+
+def entry_put(entry: AuditEntry) -> Put:
+    """Return the write that keeps an entry."""
+    return Put(
+        {
             "pk": _partition(entry.at),
             "sk": moment(milliseconds(entry.at), entry.id),
             "at": micros(entry.at),
@@ -27,13 +39,7 @@ class DynamoAudit(Ground):
             "changes": json.dumps(dict(entry.changes)),
             **expiry(entry.at + AUDIT_KEPT),
         }
-        await self._table.put(Put(item))
-
-    async def audited(self, since: datetime, until: datetime) -> tuple[AuditEntry, ...]:
-        low, high = (moment(milliseconds(time)) for time in (since, until))
-        ranges = [Range(partition, low, high) for partition in _partitions(since, until)]
-        found = await asyncio.gather(*(self._table.all(each) for each in ranges))
-        return tuple(_entry(item) for items in found for item in items)
+    )
 
 
 def _partition(at: datetime) -> str:

@@ -17,13 +17,14 @@ from aigateway.errors import (
     RecorderUnavailable,
     SnapshotUnreadable,
 )
+from aigateway.ledger.dynamodb.audit import entry_put
 from aigateway.ledger.dynamodb.connection import Range
 from aigateway.ledger.dynamodb.ground import Ground
 from aigateway.ledger.dynamodb.refusals import Refused
 from aigateway.ledger.dynamodb.table import KEYS, LOOKUP
 from aigateway.ledger.expressions import ABSENT, PRESENT, Condition, Item, Put, Update
 from aigateway.ledger.items import key_text, user_partition
-from aigateway.ledger.store import Published, ReloadState
+from aigateway.ledger.store import AuditEntry, Published, ReloadState
 from aigateway.ledger.texts import CHUNK_BYTES
 from aigateway.pool.providers import ProviderRow
 
@@ -100,17 +101,23 @@ class DynamoDirectory(Ground):
         put = Put(_document(user) | {"pk": "USER", "sk": user.id}, PRESENT)
         await self._unless_refused(self._table.put(put))
 
-    async def provider_rows(self) -> tuple[ProviderRow, ...]:
+    async def provider_rows(self, *, deleted: bool = False) -> tuple[ProviderRow, ...]:
         items = await self._table.all(Range("PROV"))
-        return tuple(ProviderRow.read(item["sk"], item["document"], item["ve"]) for item in items)
+        rows = (ProviderRow.read(item["sk"], item["document"], item["ve"]) for item in items)
+        return tuple(row for row in rows if deleted or not row.is_deleted)
 
-    async def put_provider(self, row: ProviderRow, previous: int | None) -> None:
+    async def put_provider(
+        self, row: ProviderRow, previous: int | None, entry: AuditEntry | None = None
+    ) -> None:
         condition = ABSENT if previous is None else Condition("#ve = :before", {"before": previous})
         item = {"pk": "PROV", "sk": row.name, "document": json.dumps(row.document)}
-        await self._or_conflict(
-            self._table.put(Put(item | {"ve": row.version}, condition)),
-            "the provider was changed by somebody else",
+        put = Put(item | {"ve": row.version}, condition)
+        work: Awaitable[object] = (
+            self._table.put(put)
+            if entry is None
+            else self._table.transact([put, entry_put(entry)], secrets.token_hex(16))
         )
+        await self._or_conflict(work, "the provider was changed by somebody else")
 
     async def published(self) -> Published | None:
         current = await self._table.read(CURRENT)
@@ -181,7 +188,9 @@ class DynamoDirectory(Ground):
         try:
             await work
         except Refused as refused:
-            if refused.is_condition:
+            if refused.is_condition or any(
+                reason.code == "ConditionalCheckFailed" for reason in refused.reasons
+            ):
                 raise Conflict(otherwise) from refused
             raise
 

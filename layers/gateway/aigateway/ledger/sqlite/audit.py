@@ -19,21 +19,26 @@ class SqliteAudit:
     _database: Database
 
     async def audit(self, entry: AuditEntry) -> None:
-        row = (
-            entry.id,
-            micros(entry.at),
-            entry.actor_id,
-            entry.action,
-            entry.target,
-            json.dumps(dict(entry.changes)),
-            micros(entry.at + AUDIT_KEPT),
-        )
-        await self._database.write(lambda c: c.execute(ADD, row).rowcount)
+        await self._database.write(lambda c: add_entry(c, entry))
 
     async def audited(self, since: datetime, until: datetime) -> tuple[AuditEntry, ...]:
         bounds = tuple(micros(time) // MILLISECOND * MILLISECOND for time in (since, until))
         rows = await self._database.read(lambda c: c.execute(FIND, bounds).fetchall())
         return tuple(_entry(row) for row in rows)
+
+
+def add_entry(connection: sqlite3.Connection, entry: AuditEntry) -> None:
+    """Add an entry within a transaction."""
+    row = (
+        entry.id,
+        micros(entry.at),
+        entry.actor_id,
+        entry.action,
+        entry.target,
+        json.dumps(dict(entry.changes)),
+        micros(entry.at + AUDIT_KEPT),
+    )
+    connection.execute(ADD, row)
 
 
 def _entry(row: sqlite3.Row) -> AuditEntry:

@@ -9,8 +9,9 @@ from typing import Any
 from aigateway.caller.people import Key, User
 from aigateway.clock import from_micros, micros
 from aigateway.errors import AuthUnavailable, Conflict, RecorderUnavailable
+from aigateway.ledger.sqlite.audit import add_entry
 from aigateway.ledger.sqlite.connection import Database
-from aigateway.ledger.store import Published, ReloadState
+from aigateway.ledger.store import AuditEntry, Published, ReloadState
 from aigateway.pool.providers import ProviderRow
 
 KEY_COLUMNS = tuple(field.name for field in fields(Key))
@@ -91,16 +92,20 @@ class SqliteDirectory:
         row = _user_row(user)
         await self._database.write(lambda c: c.execute(PUT_USER, row).rowcount)
 
-    async def provider_rows(self) -> tuple[ProviderRow, ...]:
-        rows = await self._database.read(lambda c: c.execute(PROVIDERS).fetchall())
-        return tuple(ProviderRow.read(row["name"], row["document"], row["version"]) for row in rows)
+    async def provider_rows(self, *, deleted: bool = False) -> tuple[ProviderRow, ...]:
+        found = await self._database.read(lambda c: c.execute(PROVIDERS).fetchall())
+        rows = (ProviderRow.read(row["name"], row["document"], row["version"]) for row in found)
+        return tuple(row for row in rows if deleted or not row.is_deleted)
 
-    async def put_provider(self, row: ProviderRow, previous: int | None) -> None:
-        written = (json.dumps(row.document), row.version, row.name)
-        if previous is None:
-            await self._change(ADD_PROVIDER, written, "a provider of this name exists")
-        else:
-            await self._change(PUT_PROVIDER, (*written, previous), "the provider was changed")
+    async def put_provider(
+        self, row: ProviderRow, previous: int | None, entry: AuditEntry | None = None
+    ) -> None:
+        written: tuple[object, ...] = (json.dumps(row.document), row.version, row.name)
+        statement, otherwise = ADD_PROVIDER, "a provider of this name exists"
+        if previous is not None:
+            written = (*written, previous)
+            statement, otherwise = PUT_PROVIDER, "the provider was changed"
+        await self._change(statement, written, otherwise, entry)
 
     async def published(self) -> Published | None:
         row = await self._database.read(lambda c: c.execute(SNAPSHOT).fetchone())
@@ -121,10 +126,18 @@ class SqliteDirectory:
     async def note_success(self, at: datetime) -> None:
         await self._database.write(lambda c: c.execute(NOTE_SUCCESS, (micros(at),)).rowcount)
 
-    async def _change(self, statement: str, values: Any, otherwise: str) -> None:  # noqa: ANN401 - what execute() takes
+    async def _change(
+        self,
+        statement: str,
+        values: Any,  # noqa: ANN401 - what execute() takes
+        otherwise: str,
+        entry: AuditEntry | None = None,
+    ) -> None:
         def work(connection: sqlite3.Connection) -> None:
             if connection.execute(statement, values).rowcount == 0:
                 raise Conflict(otherwise)
+            if entry is not None:
+                add_entry(connection, entry)
 
         await self._database.write(work)
 

@@ -1,0 +1,92 @@
+"""The served description of the configuration API says what its handlers do and take."""
+
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aigateway import errors
+from aigateway.ledger.sqlite import SqliteStore
+from aigateway.pool.drafts import MEMBERS
+from aigateway.pool.providers import PROVIDER_TYPES, ProviderRow
+from aigateway.pool.secrets import FileSecrets
+from aigateway.sessions import bodies, calls, configuring, providers, query
+from tests.clocks import HeldClock
+from tests.house.test_description import CONFIGURATION, Seen, differences
+from tests.unit.sessions.test_providers import Desk, a_desk
+from tests.unit.test_outbound import answering, peer
+
+SCHEMAS = CONFIGURATION["components"]["schemas"]
+SENT_BY_CALLERS = {"NewProvider", "ProviderChange"}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    secrets = FileSecrets(tmp_path / "secrets.json")
+    loopback = (ip_network("127.0.0.0/8"),)
+    made = a_desk(SqliteStore(None), secrets, HeldClock(), allowed_private_cidrs=loopback)
+    yield made
+    made.api.handler.stop()
+
+
+def described(path: str, method: str, status: str) -> Mapping[str, Any]:
+    response: Mapping[str, Any] = CONFIGURATION["paths"][path][method]["responses"][status]
+    schema: Mapping[str, Any] = response["content"]["application/json"]["schema"]
+    return schema
+
+
+def test_every_answer_is_as_described_and_nothing_described_is_never_sent(desk: Desk) -> None:
+    seen: Seen = set()
+    broken = {"name": "broken", "type": "anthropic", "base_url": "https://10.0.0.1"}
+    desk.api.do(desk.api.store.put_provider(ProviderRow("broken", broken, 1), None))
+    with peer(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", [])) as port:
+        wanted = {"name": "mine", "type": "anthropic", "api_keys": ["sk-one"]}
+        body = wanted | {"base_url": f"http://127.0.0.1:{port}"}
+        one = "/providers/{id_or_name}"
+        for path, method, status, asked, sent in (
+            ("/providers", "post", 201, "", body),
+            ("/providers", "get", 200, "", None),
+            (one, "get", 200, "/broken", None),
+            (one, "patch", 200, "/mine", {"circuit_breaker": {}, "settings": {"_type": "x"}}),
+            (f"{one}/test", "post", 200, "/mine/test", {}),
+            (f"{one}/test", "post", 200, "/mine/test", {}),
+        ):
+            answer = desk.call(method.upper(), asked, sent)
+            assert answer.status == status, answer.document
+            schema = described(path, method, str(status))
+            assert list(differences(answer.document, schema, seen, asked, CONFIGURATION)) == []
+    refused = desk.call("PATCH", "/mine", {"x": 1})
+    error = {"$ref": "#/components/schemas/Error"}
+    assert list(differences(refused.document, error, seen, "", CONFIGURATION)) == []
+    members = {
+        (name, member)
+        for name, schema in SCHEMAS.items()
+        if name not in SENT_BY_CALLERS
+        for member in schema["properties"]
+    }
+    assert members == seen
+
+
+def test_the_members_that_are_taken_are_described() -> None:
+    assert SCHEMAS["NewProvider"]["properties"].keys() == MEMBERS
+    assert SCHEMAS["ProviderChange"]["properties"].keys() == MEMBERS - {"name", "type"}
+    assert SCHEMAS["NewProvider"]["properties"]["type"]["enum"] == list(PROVIDER_TYPES)
+
+
+def test_every_error_of_the_api_is_described() -> None:
+    listed = {
+        int(status)
+        for path in CONFIGURATION["paths"].values()
+        for operation in path.values()
+        for status in operation["responses"]
+        if not status.startswith("2")
+    }
+    raised: list[type[errors.Answerable]] = [
+        query.QueryInvalid, bodies.BodyInvalid, providers.NoProviderName, errors.InvalidJson,
+        errors.RequestTooLarge, errors.MissingKey, errors.NotAllowed, errors.InternalError,
+        errors.AuthUnavailable, calls.NothingFound, configuring.NameTaken,
+        configuring.ChangedMeanwhile,
+    ]  # fmt: skip
+    assert listed == {kind.status for kind in raised}
