@@ -283,7 +283,7 @@ async def test_row_82_a_key_that_is_no_good_is_refused_once_in_the_dialects_word
     elif why == "expired":
         stage.clock.advance(86_400)
     else:
-        await stage.store.put_user(replace(a_user(), status="suspended"))
+        await stage.store.change_user(a_user(), replace(a_user(), status="suspended"))
     async with asking(stage, dialect, secret) as ask:
         with pytest.raises(REFUSED) as raised:
             await ask()
