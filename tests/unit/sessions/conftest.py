@@ -12,7 +12,9 @@ from aigateway.caller.people import Role
 from aigateway.interception import Closed, Opened
 from aigateway.ledger.sqlite import SqliteStore
 from aigateway.pool.providers import ProviderRow
-from aigateway.sessions.api import SessionsHandler, handler_for
+from aigateway.sessions.api import SessionsHandler
+from aigateway.sessions.assembly import build
+from aigateway.settings import Settings
 from tests.builders import a_closed, a_user, an_opened, at
 
 Value = TypeVar("Value")
@@ -92,7 +94,7 @@ class Api:
 @pytest.fixture
 def api() -> Iterator[Api]:
     store = SqliteStore(None)
-    handler = handler_for(store, StillClock())
+    handler = build(Settings(), store, StillClock())
     handler.start()
     made = Api(store, handler)
     roles: dict[str, Role] = {

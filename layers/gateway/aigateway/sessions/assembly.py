@@ -4,15 +4,17 @@ from aigateway.clock import Clock
 from aigateway.ledger.store import Store
 from aigateway.sessions.api import SessionsHandler, handler_for
 from aigateway.sessions.calls import Routes
+from aigateway.sessions.people import PeopleEndpoints
 from aigateway.settings import Settings
 
 
 def build(settings: Settings, store: Store, clock: Clock) -> SessionsHandler:
     """Return the function behind the REST API; call its ``start`` first."""
-    configuring: Routes = {}
+    configuring: Routes = {**PeopleEndpoints(store, clock).routes()}
     return handler_for(
         store,
         clock,
         own_sessions_visible=settings.own_sessions_visible,
         configuring=configuring,
+        takes_signatures="iam" in settings.auth_modes,
     )
