@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.asks import PATHS, ask
-from tests.e2e.product import Product, running
+from tests.e2e.product import Product, call, running
 
 PROGRAM = Path(__file__).parents[2] / ".venv-api/bin/schemathesis"
 CHECKS = (
@@ -50,6 +50,25 @@ def test_every_answer_is_described(product: Product, prefix: str, tmp_path: Path
     description = product.query("openapi.json").document
     for path, example in (("/sessions/{id}", row["id"]), ("/interceptions/{id}", known)):
         description["paths"][path]["get"]["parameters"][0]["example"] = example
+    holds(product, prefix, description, tmp_path)
+
+
+def test_every_answer_about_the_configuration_is_described(
+    product: Product, tmp_path: Path
+) -> None:
+    """A member takes what is done to users; the caller's own key has to last."""
+    prefix, headers = "ai", {"Coder-Session-Token": product.key}
+    address = f"{product.api}/api/v2/{prefix}"
+    user = call(f"{address}/users", "POST", b'{"username":"member"}', headers).document
+    key = call(f"{address}/users/member/keys", "POST", b'{"name":"n"}', headers).document
+    description = call(f"{address}/openapi.json").document
+    parameters = description["components"]["parameters"]
+    parameters["user"]["example"], parameters["key_id"]["example"] = user["id"], key["id"]
+    holds(product, prefix, description, tmp_path)
+
+
+def holds(product: Product, prefix: str, description: object, tmp_path: Path) -> None:
+    """Let schemathesis try every call that is described."""
     file = tmp_path / "openapi.json"
     file.write_text(json.dumps(description))
     command = [str(PROGRAM), "run", str(file), "--url", f"{product.api}/api/v2/{prefix}"]
