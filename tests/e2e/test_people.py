@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from tests.e2e.asks import PATHS, ask
+from tests.e2e.front_client import Got
 from tests.e2e.front_client import ask as ask_port
 from tests.e2e.product import Product, Reply, call, running
 from tests.e2e.sandboxed import sandboxed
@@ -101,55 +102,53 @@ def test_faults_and_clashes_are_told_in_the_shape_of_the_api(product: Product) -
     assert (clash.status, taken["username"] in clash.document["message"]) == (409, True)
 
 
+async def signed(port: int, access_key: str, *more: tuple[str, str]) -> Got:
+    """Send a request with what a signature brings along."""
+    headers = [
+        ("Authorization", f"AWS4-HMAC-SHA256 Credential={access_key}/20261125/us-east-1"),
+        ("X-Amz-Date", "20261125T000000Z"),
+        ("X-Amz-Security-Token", "invented-session-token"),
+        ("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD"),
+        ("Content-Type", "application/json"),
+        *more,
+    ]
+    return await ask_port(port, PATHS["messages"], "POST", headers, BODY)
+
+
+def recorded(product: Product, got: Got) -> tuple[str, str, str, str]:
+    """Return who a record says it was, and with whose provider key."""
+    assert got.status == 200, got.body
+    (id_,) = got.values("x-ai-gateway-interception-id")
+    found = product.query(f"interceptions/{id_}").document
+    who = found["initiator"]
+    return who["id"], who["username"], found["api_key_id"], found["credential_kind"]
+
+
 async def test_who_signs_calls_without_a_key_and_no_provider_sees_the_signature(
     tmp_path: Path,
 ) -> None:
+    modes = {"AIGW_AUTH_MODES": "key,iam", "AIGW_KEY_CACHE": "0"}
     with running(tmp_path) as product:
         alice = a_member(product, iam_principals=[f"{ROLE} session_name=username", PERSON])
         key = a_key(product, a_member(product))
-        async with sandboxed(
-            product.state,
-            signers=SIGNERS,
-            extra={"AIGW_AUTH_MODES": "key,iam", "AIGW_KEY_CACHE": "0"},
-        ) as url:
-
-            async def signed(access_key: str, *more: tuple[str, str]) -> Any:  # noqa: ANN401 - what ``Got`` holds
-                headers = [
-                    ("Authorization", f"AWS4-HMAC-SHA256 Credential={access_key}/20261125/x"),
-                    ("X-Amz-Date", "20261125T000000Z"),
-                    ("X-Amz-Security-Token", "invented-session-token"),
-                    ("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD"),
-                    ("Content-Type", "application/json"),
-                    *more,
-                ]
-                return await ask_port(url.port, PATHS["messages"], "POST", headers, BODY)
-
-            def recorded(got: Any) -> tuple[str, str, str, str]:  # noqa: ANN401 - what ``Got`` holds
-                assert got.status == 200, got.body
-                (id_,) = got.values("x-ai-gateway-interception-id")
-                found = product.query(f"interceptions/{id_}").document
-                who = found["initiator"]
-                return who["id"], who["username"], found["api_key_id"], found["credential_kind"]
-
-            by_role = recorded(await signed("AKIDROLE"))
-            assert by_role == (
-                alice["id"], "carol@example.com", "iam:AROAEXAMPLE", "centralized",
-            )  # fmt: skip
-            by_user = recorded(await signed("AKIDPERSON"))
-            assert by_user == (
-                alice["id"], alice["username"], "iam:AIDAEXAMPLE", "centralized",
-            )  # fmt: skip
-            keyed = recorded(await signed("AKIDROLE", ("X-Api-Key", key["secret"])))
-            assert keyed[2:] == (key["id"], "centralized")
-            own = recorded(await signed("AKIDROLE", ("X-Api-Key", "sk-ant-own-0123456789")))
-            assert own[2:] == ("iam:AROAEXAMPLE", "byok")
-            sent = json.dumps(product.log())
-            assert "AWS4-HMAC" not in sent
-            assert "invented-session-token" not in sent
-            assert '"x-amz-' not in sent.lower()
-            assert (await signed("AKIDSTRANGER")).status == 403, "not even the function sees it"
+        async with sandboxed(product.state, signers=SIGNERS, extra=modes) as url:
+            by_role = recorded(product, await signed(url.port, "AKIDROLE"))
+            by_user = recorded(product, await signed(url.port, "AKIDPERSON"))
+            assert by_role[:2] == (alice["id"], "carol@example.com")
+            assert by_role[2:] == ("iam:AROAEXAMPLE", "centralized")
+            assert by_user[:2] == (alice["id"], alice["username"])
+            assert by_user[2:] == ("iam:AIDAEXAMPLE", "centralized")
+            with_key = await signed(url.port, "AKIDROLE", ("X-Api-Key", key["secret"]))
+            assert recorded(product, with_key)[2:] == (key["id"], "centralized")
+            own = await signed(url.port, "AKIDROLE", ("X-Api-Key", "sk-ant-own-0123456789"))
+            assert recorded(product, own)[2:] == ("iam:AROAEXAMPLE", "byok")
+            seen = json.dumps(product.log()).lower()
+            assert seen.count('"post"') == 4
+            assert not any(mark in seen for mark in ("aws4-", "invented-session", '"x-amz-'))
+            stranger = await signed(url.port, "AKIDSTRANGER")
+            assert stranger.status == 403, "not even the function sees it"
             configure(product, "PATCH", f"users/{alice['id']}", {"status": "suspended"})
-            refused = await signed("AKIDROLE")
+            refused = await signed(url.port, "AKIDROLE")
             assert (refused.status, refused.document["error"]["type"]) == (
                 401,
                 "authentication_error",
