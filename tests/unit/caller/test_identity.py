@@ -125,9 +125,10 @@ def test_the_session_is_the_name_only_where_the_entry_says_so() -> None:
     entries = ("arn:aws:iam::123456789012:role/ops", f"{ROLE} session_name=username")
     user = replace(a_user(), iam_principals=entries)
     named = signed_caller(SIGNER, user)
-    assert (named.initiator_id, named.username) == ("u-alice", "carol@example.com")
+    assert (named.initiator_id, named.username) == ("u-alice", "alice")
+    assert named.recorded_name == "carol@example.com"
     other = Signer("arn:aws:iam::123456789012:role/ops", "AROAOTHER", "carol")
-    assert signed_caller(other, user).username == "alice"
+    assert signed_caller(other, user).recorded_name == "alice"
 
 
 def test_every_reason_to_refuse_a_signature_gives_the_same_answer() -> None:

@@ -25,6 +25,8 @@ class Caller:
     """An authenticated identity.
 
     ``key_id`` is the id of the gateway key that was shown, or ``iam:<id of the role or user>``.
+    ``session_name`` is what a role's session calls itself, where that is to be the name in the
+    records. Whoever may assume the role may choose it: no right may ever follow from it.
     """
 
     initiator_id: str
@@ -32,6 +34,11 @@ class Caller:
     key_id: str
     role: Role
     groups: tuple[str, ...] = ()
+    session_name: str | None = None
+
+    @property
+    def recorded_name(self) -> str:
+        return self.session_name or self.username
 
 
 @final
@@ -116,7 +123,7 @@ def signed_caller(signer: Signer, user: User | None) -> Caller:
     """Return the identity behind a signature. Raises ``InvalidKey`` with one text for all reasons.
 
     ``user`` is who has the signer's principal. Where its entry says so, the session's name is
-    the username that is recorded; id, role and groups are the user's all the same.
+    the username that is recorded; everything else is the user's all the same.
     """
     entries = () if user is None else map(entry_of, user.iam_principals)
     entry = next(
@@ -124,5 +131,11 @@ def signed_caller(signer: Signer, user: User | None) -> Caller:
     )
     if user is None or entry is None or user.status != "active":
         raise InvalidKey("the AWS identity that signed the request is no active user here")
-    named = entry.named_by_session and signer.session_name
-    return Caller(user.id, named or user.username, f"iam:{signer.id}", user.role, user.groups)
+    return Caller(
+        user.id,
+        user.username,
+        f"iam:{signer.id}",
+        user.role,
+        user.groups,
+        session_name=signer.session_name if entry.named_by_session else None,
+    )

@@ -144,7 +144,7 @@ class Intake:
         return Opened(
             id=uuid7(started_at),
             initiator_id=caller.initiator_id,
-            initiator_username=caller.username,
+            initiator_username=caller.recorded_name,
             api_key_id=caller.key_id,
             provider=route.provider.runtime_type,
             provider_name=route.provider.name,
