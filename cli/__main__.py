@@ -61,13 +61,19 @@ def _parser() -> ArgumentParser:
 
 
 def _add_people(commands: Any) -> None:  # noqa: ANN401 - argparse has no public name for it
-    users = commands.add_parser("users", help="create and list users")
+    users = commands.add_parser("users", help="create, list, change and delete users")
     actions = users.add_subparsers(dest="action", metavar="ACTION", required=True)
     create = actions.add_parser("create", help="create a user")
-    create.add_argument("name", metavar="NAME")
-    create.add_argument("--role", choices=ROLES, default="member")
+    _describes_a_user(create)
     _answers_with(create, people.create_user, creates=True)
     _answers_with(actions.add_parser("list", help="list users"), people.list_users)
+    change = actions.add_parser("change", help="change what is given, and nothing else")
+    _describes_a_user(change)
+    change.add_argument("--status", choices=("active", "suspended"))
+    _answers_with(change, people.change_user)
+    delete = actions.add_parser("delete", help="revoke all keys of a user and end it for good")
+    delete.add_argument("name", metavar="NAME")
+    _answers_with(delete, people.delete_user)
     keys = commands.add_parser("keys", help="create, list and revoke gateway keys")
     actions = keys.add_subparsers(dest="action", metavar="ACTION", required=True)
     create = actions.add_parser("create", help="create a key and print it, once")
@@ -117,6 +123,20 @@ def _add_providers(commands: Any) -> None:  # noqa: ANN401 - likewise
         parser = actions.add_parser(name, help=text)
         parser.add_argument("name", metavar="NAME")
         _answers_with(parser, action)
+
+
+def _describes_a_user(parser: ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("--role", choices=ROLES, help="default for a new user: member")
+    parser.add_argument("--display-name", metavar="TEXT")
+    parser.add_argument("--email", metavar="ADDRESS")
+    parser.add_argument("--group", action="append", help="once for each; '' for none")
+    parser.add_argument(
+        "--principal",
+        action="append",
+        metavar="ARN",
+        help="an AWS role or user that may sign as this one, once for each; '' for none",
+    )
 
 
 def _add_replay(commands: Any) -> None:  # noqa: ANN401 - argparse has no public name for it

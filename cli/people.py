@@ -1,51 +1,61 @@
 """Users and their keys."""
 
 import re
-import uuid
 from argparse import Namespace
-from dataclasses import replace
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
 
-from aigateway.caller.keys import KEY_FORM, key_from, new_secret
-from aigateway.caller.people import Key, User, is_username
-from aigateway.clock import Clock, time_text
-from aigateway.errors import Conflict
+from aigateway.caller.keys import KEY_FORM
+from aigateway.caller.people import Key, User
+from aigateway.clock import Clock
 from aigateway.ledger.store import Store
-from aigateway.sessions.endpoints import ME
-from aigateway.sessions.interception_view import given, time_or_none, user
+from aigateway.sessions.accounts import Accounts, Clash, key_document, user_document
+from aigateway.sessions.bodies import BodyInvalid
+from aigateway.sessions.calls import NothingFound
+from aigateway.sessions.interception_view import user
 from cli.figures import day_time
 from cli.ledger import Mistake
 from cli.output import Output
 from cli.terminal import Column
 
 KEY_ID = re.compile(r"(?:aigw_)?([0-9a-f]{16})")
-NAME_LIMIT = 64
-LONGEST_DAYS = 365
+ACTOR = "cli"
+"""Who the audit says it was: whoever may open the store."""
 
 
 async def create_user(store: Store, clock: Clock, wanted: Namespace, output: Output) -> None:
-    if not is_username(wanted.name) or wanted.name == ME:
-        raise Mistake(
-            f"{wanted.name!r} is no user name: lower-case letters and digits, single hyphens"
-            f" between them, at most {NAME_LIMIT}, and not {ME!r}",
-            2,
-        )
-    made = User(str(uuid.uuid4()), wanted.name, wanted.role, clock.now())
-    try:
-        await store.add_user(made)
-    except Conflict as taken:
-        raise Mistake(f"there is a user {wanted.name} already") from taken
+    document = {"username": wanted.name, **_given(wanted)}
+    with told():
+        made = await Accounts(store, clock).add_user(document, ACTOR)
     if wanted.json:
-        output.document(_user_document(made))
+        output.document(user_document(made))
     else:
         output.say(f"{made.username} may call the gateway as {made.role} once there is a key:")
         output.say(f"  aigw keys create --user {made.username}")
 
 
+async def change_user(store: Store, clock: Clock, wanted: Namespace, output: Output) -> None:
+    with told():
+        changed = await Accounts(store, clock).change_user(wanted.name, _given(wanted), ACTOR)
+    if wanted.json:
+        output.document(user_document(changed))
+    else:
+        output.say(f"{changed.username} is {changed.status}, with the role {changed.role}")
+
+
+async def delete_user(store: Store, clock: Clock, wanted: Namespace, output: Output) -> None:
+    with told():
+        await Accounts(store, clock).delete_user(wanted.name, ACTOR)
+    if not wanted.json:
+        output.say(f"{wanted.name} is deleted and all keys are revoked; records keep the name")
+
+
 async def list_users(store: Store, _clock: Clock, wanted: Namespace, output: Output) -> None:
     users = await store.users()
     if wanted.json:
-        output.document([_user_document(one) for one in users])
+        output.document([user_document(one) for one in users])
         return
     output.table(
         [Column("USER"), Column("ROLE"), Column("STATUS"), Column("CREATED (UTC)"), Column("ID")],
@@ -55,14 +65,11 @@ async def list_users(store: Store, _clock: Clock, wanted: Namespace, output: Out
 
 
 async def create_key(store: Store, clock: Clock, wanted: Namespace, output: Output) -> None:
-    owner = await _user(store, wanted.user)
-    if len(wanted.name) > NAME_LIMIT or not wanted.name.isprintable():
-        raise Mistake(f"a key's name has at most {NAME_LIMIT} printable characters", 2)
-    if not 1 <= wanted.days <= LONGEST_DAYS:
-        raise Mistake(f"a key lives 1 to {LONGEST_DAYS} days", 2)
-    now, secret = clock.now(), new_secret()
-    key = key_from(secret, owner.id, wanted.name, now, now + timedelta(days=wanted.days))
-    await store.put_key(key)
+    accounts = Accounts(store, clock)
+    with told():
+        owner = await accounts.user(wanted.user)
+        document = {"name": wanted.name, "lifetime_days": wanted.days}
+        key, secret = await accounts.add_key(owner, document, ACTOR)
     if wanted.json:
         output.document(_key_document(key, owner) | {"secret": secret})
         return
@@ -72,7 +79,8 @@ async def create_key(store: Store, clock: Clock, wanted: Namespace, output: Outp
 
 
 async def list_keys(store: Store, clock: Clock, wanted: Namespace, output: Output) -> None:
-    owner = None if wanted.user is None else await _user(store, wanted.user)
+    with told():
+        owner = None if wanted.user is None else await Accounts(store, clock).user(wanted.user)
     keys = await store.keys(None if owner is None else owner.id)
     users = {one.id: one for one in await store.users()}
     if wanted.json:
@@ -109,24 +117,40 @@ async def revoke_key(store: Store, clock: Clock, wanted: Namespace, output: Outp
     form = KEY_FORM.fullmatch(wanted.key_id) or KEY_ID.fullmatch(wanted.key_id)
     if form is None:
         raise Mistake("expected a key id, as `aigw keys list` shows it", 2)
-    found = await store.key(form.group(1))
-    if found is None:
-        raise Mistake(f"there is no key {form.group(1)}")
-    key, owner = found
-    if key.revoked_at is None:
-        key = replace(key, revoked_at=clock.now())
-        await store.put_key(key)
+    with told():
+        key, owner = await Accounts(store, clock).revoke_key(form.group(1), ACTOR)
     if wanted.json:
         output.document(_key_document(key, owner))
     else:
         output.say(f"key {key.id} of {owner.username} is revoked; gateways stop taking it soon")
 
 
-async def _user(store: Store, name: str) -> User:
-    found = await store.user(name)
-    if found is None:
-        raise Mistake(f"there is no user {name}")
-    return found
+@contextmanager
+def told() -> Iterator[None]:
+    """Tell a person in one line what the API would answer."""
+    try:
+        yield
+    except BodyInvalid as invalid:
+        faults = (f"{fault.field}: {fault.detail}".lstrip(": ") for fault in invalid.faults)
+        raise Mistake(" ".join(faults), 2) from invalid
+    except (Clash, NothingFound) as refused:
+        raise Mistake(str(refused)) from refused
+
+
+def _given(wanted: Namespace) -> dict[str, Any]:
+    """Return the members of a user that were given; an empty text takes one away."""
+    given: dict[str, Any] = {
+        name: value
+        for name in ("role", "status")
+        if (value := getattr(wanted, name, None)) is not None
+    }
+    for name, value in (("name", wanted.display_name), ("email", wanted.email)):
+        if value is not None:
+            given[name] = value or None
+    for name, listed in (("groups", wanted.group), ("iam_principals", wanted.principal)):
+        if listed is not None:
+            given[name] = [each for each in listed if each]
+    return given
 
 
 def _state(key: Key, owner: User | None, now: datetime) -> str:
@@ -137,27 +161,7 @@ def _state(key: Key, owner: User | None, now: datetime) -> str:
     return "valid" if owner is not None and owner.status == "active" else "user inactive"
 
 
-def _user_document(one: User) -> dict[str, object]:
-    return {
-        **user(one.id, one.username),
-        **given(name=one.name, email=one.email),
-        "role": one.role,
-        "groups": list(one.groups),
-        "status": one.status,
-        "iam_principals": list(one.iam_principals),
-        "created_at": time_text(one.created_at),
-    }
-
-
 def _key_document(key: Key, owner: User | None) -> dict[str, object]:
-    return {
-        "id": key.id,
-        "user": user(key.user_id, owner.username if owner else ""),
-        "name": key.name,
-        "prefix": key.prefix,
-        "created_at": time_text(key.created_at),
-        "expires_at": time_or_none(key.expires_at),
-        **given(
-            last_used_at=time_or_none(key.last_used_at), revoked_at=time_or_none(key.revoked_at)
-        ),
-    }
+    shown = key_document(key)
+    named = {"id": shown.pop("id"), "user": user(key.user_id, owner.username if owner else "")}
+    return named | shown

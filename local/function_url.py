@@ -2,14 +2,16 @@
 
 What the service does with a request before the function's code sees it, and with what the
 function sends (Lambda guide, "urls-invocation" and "configuration-response-streaming"). AuthType
-NONE, InvokeMode RESPONSE_STREAM. What clients must not rely on is left as it is there: an answer
-that breaks off has no final chunk, and a streamed answer without a byte of body never ends.
+NONE, or AWS_IAM where signers are given, InvokeMode RESPONSE_STREAM. What clients must not rely on
+is left as it is there: an answer that breaks off has no final chunk, and a streamed answer without
+a byte of body never ends.
 """
 
 import asyncio
 import logging
 import socket
 import uuid
+from collections.abc import Mapping
 from typing import final
 
 from local.front.function import Function
@@ -28,7 +30,7 @@ from local.front.http1 import (
 )
 from local.front.invocation import Fault, Invocation
 from local.front.prelude import CONTENT_TYPE, BadPrelude, Prelude, split
-from local.front.url_event import Seen, encoded_event, new_trace
+from local.front.url_event import Seen, encoded_event, new_trace, signer_of
 from local.sandboxes import EVENT_LIMIT_BYTES, EventTooLarge, Sandboxes, Throttled
 
 TOO_LARGE = (
@@ -37,6 +39,7 @@ TOO_LARGE = (
 THROTTLED = (
     b'{"Reason":"ConcurrentInvocationLimitExceeded","Type":"User","message":"Rate Exceeded."}'
 )
+FORBIDDEN = b'{"Message":"Forbidden"}'
 FAILED = b"Internal Server Error"
 BODILESS = frozenset({204, 304})
 
@@ -45,10 +48,14 @@ logger = logging.getLogger(__name__)
 
 @final
 class FunctionUrl:
-    """The URL of one function, with its sandboxes."""
+    """The URL of one function, with its sandboxes.
 
-    def __init__(self, function: Function) -> None:
+    ``signers``: access key to ARN, of those who may call; without it everybody may.
+    """
+
+    def __init__(self, function: Function, signers: Mapping[str, str] | None = None) -> None:
         self.sandboxes = Sandboxes(function)
+        self._signers = signers
         self._listener = Listener(self._serve)
 
     async def start(self, listening: socket.socket | None = None) -> int:
@@ -68,7 +75,8 @@ class FunctionUrl:
                 if request is None:
                     return
                 body = Body(reader, request)
-                keeps_alive = await Exchange(self.sandboxes, request, writer).run(body)
+                exchange = Exchange(self.sandboxes, request, writer, self._signers)
+                keeps_alive = await exchange.run(body)
             except BadMessage:
                 writer.write(plain_response(400, [("Connection", "close")], b"Bad Request"))
                 return
@@ -80,9 +88,14 @@ class Exchange:
     """One request and its answer."""
 
     def __init__(
-        self, sandboxes: Sandboxes, request: Request, writer: asyncio.StreamWriter
+        self,
+        sandboxes: Sandboxes,
+        request: Request,
+        writer: asyncio.StreamWriter,
+        signers: Mapping[str, str] | None,
     ) -> None:
         self._sandboxes = sandboxes
+        self._is_open = signers is None
         self._request = request
         self._writer = writer
         self._seen = Seen(
@@ -90,6 +103,7 @@ class Exchange:
             trace=new_trace(request.value("x-amzn-trace-id")),
             source_ip=writer.get_extra_info("peername")[0],
             url_id=sandboxes.function.name,
+            user_arn=None if signers is None else signer_of(request, signers),
         )
 
     async def run(self, body: Body) -> bool:
@@ -102,6 +116,8 @@ class Exchange:
                 return False
             self._writer.write(CONTINUE)
         content = await body.whole(EVENT_LIMIT_BYTES)
+        if not self._is_open and self._seen.user_arn is None:
+            return self._refuse(403, FORBIDDEN)
         try:
             if content is None:
                 raise EventTooLarge  # noqa: TRY301 - one answer for a body and for an event

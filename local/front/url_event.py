@@ -2,8 +2,10 @@
 
 import base64
 import json
+import re
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, final
@@ -25,6 +27,7 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
+SIGNATURE = re.compile(r"AWS4-HMAC-SHA256 Credential=([A-Z0-9]+)/")
 TEXT_TYPES = frozenset({"application/json", "application/javascript", "application/xml"})
 
 Event = dict[str, Any]
@@ -33,12 +36,16 @@ Event = dict[str, Any]
 @final
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the front knows of a request beside its bytes. ``trace``: the trace header's text."""
+    """What the front knows of a request beside its bytes. ``trace``: the trace header's text.
+
+    ``user_arn``: who signed it, where the URL asks for that (AuthType AWS_IAM).
+    """
 
     request_id: str
     trace: str
     source_ip: str
     url_id: str
+    user_arn: str | None = None
 
 
 def new_trace(given: str | None) -> str:
@@ -98,10 +105,37 @@ def _headers(request: Request, seen: Seen) -> dict[str, str]:
     }
 
 
+def signer_of(request: Request, signers: Mapping[str, str]) -> str | None:
+    """Return whose access key a request names in its signature.
+
+    Whether the signature is right only the service can tell.
+    """
+    found = SIGNATURE.match(request.value("authorization") or "")
+    return None if found is None else signers.get(found[1])
+
+
+def _identity(user_arn: str | None) -> Event:
+    if user_arn is None:
+        return {"accountId": "anonymous"}
+    account, name = user_arn.split(":")[4], user_arn.rpartition("/")[2]
+    is_role = ":assumed-role/" in user_arn
+    unique_id = f"AROAEXAMPLE:{name}" if is_role else "AIDAEXAMPLE"
+    iam = {
+        "accessKey": "AKIDEXAMPLE",
+        "accountId": account,
+        "callerId": unique_id,
+        "cognitoIdentity": None,
+        "principalOrgId": None,
+        "userArn": user_arn,
+        "userId": unique_id,
+    }
+    return {"accountId": account, "authorizer": {"iam": iam}}
+
+
 def _context(request: Request, path: str, seen: Seen) -> Event:
     now = time.time()
     return {
-        "accountId": "anonymous",
+        **_identity(seen.user_arn),
         "apiId": seen.url_id,
         "domainName": f"{seen.url_id}.lambda-url.us-east-1.on.aws",
         "domainPrefix": seen.url_id,

@@ -36,7 +36,10 @@ GOLDEN = {str(recording): recording for recording in RECORDINGS}
 @final
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One answer. ``piece``: bytes a chunk; ``stalls``: silence at the end instead of an end."""
+    """One answer. ``piece``: bytes a chunk; ``stalls``: silence at the end instead of an end.
+
+    ``gate`` holds everything behind the first chunk.
+    """
 
     body: bytes
     status: int = 200
@@ -45,6 +48,7 @@ class Script:
     cut: bool = False
     stalls: bool = False
     piece: int = 41
+    gate: asyncio.Event | None = None
 
     @property
     def head(self) -> ResponseHead:
@@ -95,6 +99,8 @@ class Peer:
             for start in range(0, len(script.body), script.piece):
                 yield script.body[start : start + script.piece]
                 await asyncio.sleep(0)
+                if script.gate is not None:
+                    await script.gate.wait()
             if script.stalls:
                 await asyncio.Event().wait()
             over = True

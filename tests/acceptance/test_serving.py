@@ -1,4 +1,4 @@
-"""How requests are served, rows 51 to 53, 64, 78, 80 to 82, 85 and 87 of the acceptance table."""
+"""How requests are served, rows 51 to 53, 64, 78, 80 to 82 and 85 to 87 of the acceptance table."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from aigateway.relay.upstream import Answer, UpstreamRequest
 from aigateway.settings import Settings
 from aigateway.wire.messages import ResponseHead
 from tests.acceptance.sdks import REFUSED, asking
-from tests.acceptance.stage import Script, Stage, blocking, rows
+from tests.acceptance.stage import Script, Stage, blocking, rows, set_up, take_down
 from tests.acceptance.words import (
     ANSWER,
     ASKS,
@@ -29,6 +29,7 @@ from tests.acceptance.words import (
     chat,
     chunk,
     completion,
+    created,
     delta,
     ended,
     message,
@@ -283,7 +284,7 @@ async def test_row_82_a_key_that_is_no_good_is_refused_once_in_the_dialects_word
     elif why == "expired":
         stage.clock.advance(86_400)
     else:
-        await stage.store.put_user(replace(a_user(), status="suspended"))
+        await stage.store.change_user(a_user(), replace(a_user(), status="suspended"))
     async with asking(stage, dialect, secret) as ask:
         with pytest.raises(REFUSED) as raised:
             await ask()
@@ -322,6 +323,38 @@ async def test_row_85_a_stream_that_stops_early_is_passed_on_as_it_stopped(
     assert told.rows["U"] == (["5/0/0/0"] if dialect == "messages" else [])
     assert told.record["usage_partial"] is (dialect == "messages")
     assert told.record["usage_missing"] is (dialect != "messages")
+
+
+HELD: dict[str, bytes] = {
+    "messages": sse(start({"input_tokens": 5}), delta({"output_tokens": 1}), STOP),
+    "chat": sse(chunk({"content": "a"}), chunk(finish="stop"), DONE),
+    "responses": sse(created(), ended(response())),
+}
+
+
+@pytest.mark.parametrize("remembered", [0, 60])
+@pytest.mark.parametrize("dialect", HELD)
+async def test_row_86_a_revoked_keys_stream_ends_well_and_its_next_request_is_refused(
+    dialect: str, remembered: int
+) -> None:
+    stage = await set_up(key_cache_seconds=remembered)
+    gate = asyncio.Event()
+    stage.peer.scripts.append(Script(HELD[dialect], gate=gate))
+    body = json.dumps(STREAMS[dialect][0]).encode()
+    running = asyncio.create_task(stage.send(PATHS[dialect], body))
+    while not stage.peer.seen:  # noqa: ASYNC110 - the other task runs meanwhile
+        await asyncio.sleep(0)
+    (key,) = await stage.store.keys("u-alice")
+    await stage.store.put_key(replace(key, revoked_at=stage.clock.now()))
+    gate.set()
+    answered = await running
+    assert (answered.status, answered.body, answered.over) == (200, HELD[dialect], True)
+    assert stage.record(answered)["outcome"] == "completed"
+    stage.clock.advance(max(remembered - 1, 0))
+    refused = await stage.send(PATHS[dialect], body)
+    assert (refused.status, refused.headers["x-ai-gateway-error"]) == (401, "invalid_gateway_key")
+    assert await stage.recorded() == 1
+    await take_down(stage)
 
 
 ANSWERS = {

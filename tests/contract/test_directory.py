@@ -1,10 +1,10 @@
-"""What a store promises about users, keys, providers and the snapshot."""
+"""What a store promises about keys, providers and the snapshot."""
 
 from dataclasses import replace
 
 import pytest
 
-from aigateway.caller.people import Key, User
+from aigateway.caller.people import Key
 from aigateway.errors import Conflict
 from aigateway.ledger.store import AuditEntry, Published, ReloadState, Store
 from aigateway.pool.providers import ProviderRow
@@ -33,8 +33,9 @@ async def test_keys_that_open_nothing_are_found_as_well(store: Store) -> None:
     await store.put_key(key)
     for status in ("suspended", "deleted"):
         changed = replace(user, status=status)
-        await store.put_user(changed)
+        await store.change_user(user, changed)
         assert await store.key(key.id) == (key, changed)
+        user = changed
 
 
 async def test_keys_are_listed_oldest_first(store: Store) -> None:
@@ -72,40 +73,6 @@ async def test_the_use_of_an_unknown_key_makes_no_key(store: Store) -> None:
     await store.key_used("0" * 16, at(60))
     assert await store.keys() == ()
     assert await store.key("0" * 16) is None
-
-
-async def test_users_are_listed_and_found_by_id_and_name(store: Store) -> None:
-    bob, alice = a_user("bob", "admin"), a_user("alice")
-    await store.add_user(bob)
-    await store.add_user(alice)
-    assert await store.users() == (alice, bob)
-    assert await store.user("u-bob") == await store.user("bob") == bob
-    assert await store.user("carol") is None
-
-
-async def test_a_deleted_user_is_neither_listed_nor_found(store: Store) -> None:
-    user = a_user()
-    await store.add_user(user)
-    await store.put_user(replace(user, status="deleted"))
-    assert await store.users() == ()
-    assert await store.user("alice") is None
-    assert await store.user("u-alice") is None
-
-
-async def test_two_users_cannot_have_one_name(store: Store) -> None:
-    first: User = a_user()
-    await store.add_user(first)
-    with pytest.raises(Conflict):
-        await store.add_user(replace(a_user(), id="u-other"))
-    assert await store.users() == (first,)
-
-
-async def test_a_changed_user_replaces_the_one_before(store: Store) -> None:
-    user = a_user()
-    await store.add_user(user)
-    changed = replace(user, role="auditor", status="suspended", groups=("ops",))
-    await store.put_user(changed)
-    assert await store.users() == (changed,)
 
 
 async def test_a_provider_row_changes_only_from_the_version_that_was_read(store: Store) -> None:

@@ -114,6 +114,12 @@ def test_the_sessions_function_writes_only_where_it_must(resources: Template) ->
     keys = "dynamodb:LeadingKeys"
     assert writes == [
         (("dynamodb:UpdateItem",), {"ForAllValues:StringLike": {keys: ["K#*"]}}),
+        (
+            ("dynamodb:PutItem",),
+            {"ForAllValues:StringLike": {keys: ["ARN#*", "K#*", "NAME#*", "USER"]}},
+        ),
+        (("dynamodb:DeleteItem",), {"ForAllValues:StringLike": {keys: ["ARN#*"]}}),
+        (("dynamodb:ConditionCheckItem",), {"ForAllValues:StringEquals": {keys: ["USER"]}}),
         (("dynamodb:PutItem",), {"ForAllValues:StringEquals": {keys: ["CFG"]}}),
         (("dynamodb:PutItem",), {"ForAllValues:StringLike": {keys: ["AUDIT#*", "PROV"]}}),
     ]

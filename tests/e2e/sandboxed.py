@@ -1,7 +1,7 @@
 """The gateway function in sandboxes of a test, over the embedded store of a state directory."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,13 +30,19 @@ class Sandboxed:
 
 @asynccontextmanager
 async def sandboxed(
-    state: Path, *, timeout_seconds: float = UNLIMITED_SECONDS, most: int = 1
+    state: Path,
+    *,
+    timeout_seconds: float = UNLIMITED_SECONDS,
+    most: int = 1,
+    signers: Mapping[str, str] | None = None,
+    extra: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Sandboxed]:
-    """Serve the gateway as Lambda does, on a free port."""
+    """Serve the gateway as Lambda does, on a free port; ``extra`` are variables."""
     environment = {
         "AIGW_STATE_DIR": str(state),
         "AIGW_ALLOWED_PRIVATE_CIDRS": LOOPBACK,
         "AIGW_SNAPSHOT_POLL": "0",
+        **(extra or {}),
     }
     log = os.open(
         state / f"sandboxes-{timeout_seconds:.0f}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -44,7 +50,7 @@ async def sandboxed(
     function = deployed.gateway(
         environment, log, timeout_seconds=timeout_seconds, most_sandboxes=most
     )
-    front = FunctionUrl(function)
+    front = FunctionUrl(function, signers)
     try:
         yield Sandboxed(await front.start(), front)
     finally:

@@ -13,13 +13,14 @@ from aigateway.pool.drafts import MEMBERS
 from aigateway.pool.providers import PROVIDER_TYPES, ProviderRow
 from aigateway.pool.secrets import FileSecrets
 from aigateway.sessions import bodies, calls, configuring, providers, query
+from tests.builders import at
 from tests.clocks import HeldClock
 from tests.house.test_description import CONFIGURATION, Seen, differences
 from tests.unit.sessions.test_providers import Desk, a_desk
 from tests.unit.test_outbound import answering, peer
 
 SCHEMAS = CONFIGURATION["components"]["schemas"]
-SENT_BY_CALLERS = {"NewProvider", "ProviderChange"}
+SENT_BY_CALLERS = {"NewProvider", "ProviderChange", "NewUser", "UserChange", "NewKey"}
 
 
 @pytest.fixture
@@ -39,24 +40,39 @@ def described(path: str, method: str, status: str) -> Mapping[str, Any]:
 
 def test_every_answer_is_as_described_and_nothing_described_is_never_sent(desk: Desk) -> None:
     seen: Seen = set()
+
+    def compare(
+        method: str, path: str, status: int, asked: str, sent: object = None
+    ) -> Mapping[str, Any]:
+        answer = desk.configure(method, asked, sent)
+        assert answer.status == status, answer.document
+        schema = described(path, method.lower(), str(status))
+        assert list(differences(answer.document, schema, seen, asked, CONFIGURATION)) == []
+        document: Mapping[str, Any] = answer.document
+        return document
+
     broken = {"name": "broken", "type": "anthropic", "base_url": "https://10.0.0.1"}
     desk.api.do(desk.api.store.put_provider(ProviderRow("broken", broken, 1), None))
     with peer(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", [])) as port:
         wanted = {"name": "mine", "type": "anthropic", "api_keys": ["sk-one"]}
         body = wanted | {"base_url": f"http://127.0.0.1:{port}"}
+        change = {"circuit_breaker": {}, "settings": {"_type": "x"}}
         one = "/providers/{id_or_name}"
-        for path, method, status, asked, sent in (
-            ("/providers", "post", 201, "", body),
-            ("/providers", "get", 200, "", None),
-            (one, "get", 200, "/broken", None),
-            (one, "patch", 200, "/mine", {"circuit_breaker": {}, "settings": {"_type": "x"}}),
-            (f"{one}/test", "post", 200, "/mine/test", {}),
-            (f"{one}/test", "post", 200, "/mine/test", {}),
-        ):
-            answer = desk.call(method.upper(), asked, sent)
-            assert answer.status == status, answer.document
-            schema = described(path, method, str(status))
-            assert list(differences(answer.document, schema, seen, asked, CONFIGURATION)) == []
+        compare("POST", "/providers", 201, "/providers", body)
+        compare("GET", "/providers", 200, "/providers")
+        compare("GET", one, 200, "/providers/broken")
+        compare("PATCH", one, 200, "/providers/mine", change)
+        compare("POST", f"{one}/test", 200, "/providers/mine/test", {})
+        compare("POST", f"{one}/test", 200, "/providers/mine/test", {})
+    person = {"username": "carol", "name": "Carol", "email": "carol@example.com"}
+    compare("POST", "/users", 201, "/users", person)
+    compare("GET", "/users", 200, "/users")
+    compare("PATCH", "/users/{user}", 200, "/users/carol", {"groups": ["a"]})
+    keys = "/users/{user}/keys"
+    key = compare("POST", keys, 201, "/users/carol/keys", {"name": "laptop"})
+    desk.api.do(desk.api.store.key_used(key["id"], at(1)))
+    assert desk.configure("DELETE", f"/users/carol/keys/{key['id']}").status == 204
+    compare("GET", keys, 200, "/users/carol/keys")
     refused = desk.call("PATCH", "/mine", {"x": 1})
     error = {"$ref": "#/components/schemas/Error"}
     assert list(differences(refused.document, error, seen, "", CONFIGURATION)) == []

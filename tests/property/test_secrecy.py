@@ -67,6 +67,9 @@ class NoKeys:
     async def key(self, key_id: str) -> tuple[Key, User] | None:
         return None
 
+    async def principal(self, arn: str) -> None:
+        return None
+
 
 def intake() -> Intake:
     pool = Pool()
@@ -89,7 +92,7 @@ def test_i10_no_refusal_at_the_door_shows_a_key(headers: Headers, path: bytes, m
     for step in (
         lambda: presented(head.headers),
         lambda: route_of(head, POOL),
-        lambda: asyncio.run(intake().admit(head, Asides())),
+        lambda: asyncio.run(intake().admit(head, presented(head.headers), Asides())),
     ):
         try:
             step()

@@ -43,17 +43,6 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
         yield made
 
 
-def schemathesis(product: Product, prefix: str, description: object, folder: Path) -> None:
-    file = folder / "openapi.json"
-    file.write_text(json.dumps(description))
-    command = [str(PROGRAM), "run", str(file), "--url", f"{product.api}/api/v2/{prefix}"]
-    command += ["--header", f"Coder-Session-Token: {product.key}", "--checks", ",".join(CHECKS)]
-    command += ["--max-examples", EXAMPLES, "--seed", "1", "--no-color", "--workers", "1"]
-    command += ["--phases", "examples,coverage,fuzzing", "--generation-database", ":memory:"]
-    found = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert found.returncode == 0, found.stdout[-8000:] + found.stderr[-2000:]
-
-
 @pytest.mark.parametrize("prefix", ["aibridge", "ai-gateway"])
 def test_every_answer_is_described(product: Product, prefix: str, tmp_path: Path) -> None:
     row = product.query("sessions?limit=1").document["sessions"][0]
@@ -61,12 +50,35 @@ def test_every_answer_is_described(product: Product, prefix: str, tmp_path: Path
     description = product.query("openapi.json").document
     for path, example in (("/sessions/{id}", row["id"]), ("/interceptions/{id}", known)):
         description["paths"][path]["get"]["parameters"][0]["example"] = example
-    schemathesis(product, prefix, description, tmp_path)
+    holds(product, prefix, description, tmp_path)
 
 
-def test_every_answer_of_the_configuration_is_described(product: Product, tmp_path: Path) -> None:
-    """A trial is left out: it asks whatever provider an example made, wherever it lies."""
-    description = call(f"{product.api}/api/v2/ai/openapi.json").document
+def test_every_answer_about_the_configuration_is_described(
+    product: Product, tmp_path: Path
+) -> None:
+    """A member takes what is done to users; the caller's own key has to last.
+
+    A trial is left out: it asks whatever provider an example made, wherever it lies.
+    """
+    prefix, headers = "ai", {"Coder-Session-Token": product.key}
+    address = f"{product.api}/api/v2/{prefix}"
+    user = call(f"{address}/users", "POST", b'{"username":"member"}', headers).document
+    key = call(f"{address}/users/member/keys", "POST", b'{"name":"n"}', headers).document
+    description = call(f"{address}/openapi.json").document
     del description["paths"]["/providers/{id_or_name}/test"]
-    description["components"]["parameters"]["id_or_name"]["example"] = "anthropic"
-    schemathesis(product, "ai", description, tmp_path)
+    parameters = description["components"]["parameters"]
+    parameters["id_or_name"]["example"] = "anthropic"
+    parameters["user"]["example"], parameters["key_id"]["example"] = user["id"], key["id"]
+    holds(product, prefix, description, tmp_path)
+
+
+def holds(product: Product, prefix: str, description: object, tmp_path: Path) -> None:
+    """Let schemathesis try every call that is described."""
+    file = tmp_path / "openapi.json"
+    file.write_text(json.dumps(description))
+    command = [str(PROGRAM), "run", str(file), "--url", f"{product.api}/api/v2/{prefix}"]
+    command += ["--header", f"Coder-Session-Token: {product.key}", "--checks", ",".join(CHECKS)]
+    command += ["--max-examples", EXAMPLES, "--seed", "1", "--no-color", "--workers", "1"]
+    command += ["--phases", "examples,coverage,fuzzing", "--generation-database", ":memory:"]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout[-8000:] + found.stderr[-2000:]

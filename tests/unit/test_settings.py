@@ -35,6 +35,25 @@ def test_an_empty_environment_gives_the_defaults() -> None:
     assert settings.allowed_private_cidrs == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "modes"),
+    [("key", ("key",)), ("key,iam", ("key", "iam")), (" iam , key ", ("iam", "key"))],
+)
+def test_the_ways_to_say_who_calls_are_listed(text: str, modes: tuple[str, ...]) -> None:
+    assert Settings.from_env({"AIGW_AUTH_MODES": text}).auth_modes == modes
+
+
+@pytest.mark.parametrize("text", ["iam", "", "key,aws", "key iam"])
+def test_a_gateway_key_is_always_one_of_them(text: str) -> None:
+    assert len(problems_of({"AIGW_AUTH_MODES": text})) == 1
+
+
+@pytest.mark.parametrize("name", ["MAX_CONCURRENCY", "RATE_LIMIT"])
+@pytest.mark.parametrize("text", ["-1", "100001", "1.5", "many", ""])
+def test_a_limit_is_a_number(name: str, text: str) -> None:
+    assert len(problems_of({f"AIGW_{name}": text})) == 1
+
+
 def test_a_function_behind_a_url_takes_bodies_of_five_and_a_half_mebibytes() -> None:
     assert Settings.from_env(IN_A_FUNCTION).max_request_bytes == 5_767_168
     given = IN_A_FUNCTION | {"AIGW_MAX_REQUEST_BYTES": "1000"}
@@ -112,6 +131,7 @@ def test_older_spellings_are_read_and_the_newest_name_counts(setting: str) -> No
     name = SETTINGS[setting]["name"]
     assert PREFIXES == ("AIGW_", "CODER_AI_GATEWAY_", "CODER_AIBRIDGE_")
     readable = {"enabled": "false", "table": "t", "state_dir": "d", "log_level": "debug"}
+    readable |= {"auth_modes": "key,iam"}
     text = readable.get(setting, "0" if isinstance(getattr(Settings(), setting), bool) else "7")
     if setting in ("allowed_private_cidrs", "secrets_prefix"):
         text = "10.0.0.0/8" if setting == "allowed_private_cidrs" else "aigw/"

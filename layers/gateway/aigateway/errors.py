@@ -8,6 +8,7 @@
     │   ├── MethodNotAllowed                                          405
     │   ├── RequestTooLarge                                           413
     │   ├── WebSocketNotSupported                                     426
+    │   ├── GatewayRateLimited                                        429
     │   ├── InvalidJson, UnreadableBody                               400
     │   ├── BackgroundNotSupported                                    501
     │   ├── ProviderDisabled, ProviderBroken, ProviderConfigUnavailable,
@@ -135,6 +136,12 @@ class GatewayDisabled(Refusal):
 class AtCapacity(Refusal):
     status, code = 503, "at_capacity"
     anthropic_type = "overloaded_error"
+    cured_by_time, retry_after = True, 1
+
+
+class GatewayRateLimited(Refusal):
+    status, code = 429, "gateway_rate_limited"
+    anthropic_type = openai_type = "rate_limit_error"
     cured_by_time, retry_after = True, 1
 
 

@@ -33,6 +33,7 @@ ENDPOINTS = (
     "AWS_ENDPOINT_URL_S3",
     "AWS_ENDPOINT_URL_SECRETS_MANAGER",
 )
+MOST_AT_ONCE = 100_000
 MEBIBYTE = 1024 * 1024
 DEFAULT_STATE_DIR = Path(".aigw")
 DEFAULT_RETENTION = timedelta(days=60)
@@ -84,6 +85,19 @@ def _size(text: str) -> int:
     if NUMBER.fullmatch(text.strip()) is None or not 1 <= int(text) <= 1024 * MEBIBYTE:
         raise ValueError("a number of bytes, from 1 to 1 GiB")
     return int(text)
+
+
+def _count(text: str) -> int:
+    if NUMBER.fullmatch(text.strip()) is None or int(text) > MOST_AT_ONCE:
+        raise ValueError("a number, from 0 to 100000")
+    return int(text)
+
+
+def _auth_modes(text: str) -> tuple[str, ...]:
+    modes = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    if "key" not in modes or not {*modes} <= {"key", "iam"}:
+        raise ValueError("key, or key,iam")
+    return modes
 
 
 def _networks(text: str) -> tuple[Network, ...]:
@@ -153,6 +167,9 @@ class Settings:
     exchange_seconds: float = _setting("EXCHANGE_SECONDS", _some_seconds, 900.0)
     first_byte_seconds: float = _setting("FIRST_BYTE_TIMEOUT", _some_seconds, 600.0)
     idle_seconds: float = _setting("IDLE_TIMEOUT", _some_seconds, 300.0)
+    auth_modes: tuple[str, ...] = _setting("AUTH_MODES", _auth_modes, ("key",))
+    max_concurrency: int = _setting("MAX_CONCURRENCY", _count, 0)
+    requests_per_second: int = _setting("RATE_LIMIT", _count, 0)
     key_cache_seconds: float = _setting("KEY_CACHE", _seconds, 60.0)
     snapshot_poll_seconds: float = _setting("SNAPSHOT_POLL", _seconds, 15.0)
     reload_interval_seconds: float = _setting("RELOAD_INTERVAL", _some_seconds, 60.0)

@@ -5,8 +5,16 @@ from datetime import timedelta
 
 import pytest
 
-from aigateway.caller.identity import Caller, Presented, bearer, caller_of, presented
+from aigateway.caller.identity import (
+    Caller,
+    Presented,
+    bearer,
+    caller_of,
+    presented,
+    signed_caller,
+)
 from aigateway.caller.keys import key_from
+from aigateway.caller.principals import Signer
 from aigateway.errors import InvalidKey, MissingKey
 from aigateway.wire.messages import Headers
 from tests.builders import T0, a_user
@@ -84,6 +92,59 @@ def test_a_signature_for_aws_is_nobodys_provider_key() -> None:
     assert (shown.secret, shown.own, shown.spare) == (OURS, None, None)
     own = presented(headers([signature, ("X-AI-Gateway-Token", OURS), KEY]))
     assert (own.secret, own.own, own.spare) == (OURS, OWN_KEY, None)
+
+
+ROLE = "arn:aws:iam::123456789012:role/dev"
+SIGNER = Signer(ROLE, "AROAEXAMPLE", "carol@example.com")
+SIGNATURE = ("Authorization", "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261125/us-east-1")
+SIGNED: list[tuple[Pairs, Presented]] = [
+    ([], Presented(SIGNER, None)),
+    ([SIGNATURE], Presented(SIGNER, None)),
+    ([("Authorization", "AWS4-ECDSA-P256-SHA256 Credential=AKID")], Presented(SIGNER, None)),
+    ([SIGNATURE, KEY], Presented(SIGNER, OWN_KEY)),
+    ([SIGNATURE, ("X-Api-Key", OURS)], Presented(OURS, None)),
+    ([SIGNATURE, ("X-AI-Gateway-Token", OURS), KEY], Presented(OURS, OWN_KEY)),
+    ([SIGNATURE, ("X-AI-Gateway-Token", FOREIGN)], Presented(FOREIGN, None)),
+]
+
+
+@pytest.mark.parametrize(("pairs", "expected"), SIGNED)
+def test_a_signature_counts_where_there_is_no_gateway_key(
+    pairs: Pairs, expected: Presented
+) -> None:
+    assert presented(headers(pairs), SIGNER) == expected
+
+
+def test_the_user_of_a_principal_makes_the_caller() -> None:
+    user = replace(a_user(role="auditor"), groups=("g1",), iam_principals=(ROLE,))
+    expected = Caller("u-alice", "alice", "iam:AROAEXAMPLE", "auditor", ("g1",))
+    assert signed_caller(SIGNER, user) == expected
+
+
+def test_the_session_is_the_name_only_where_the_entry_says_so() -> None:
+    entries = ("arn:aws:iam::123456789012:role/ops", f"{ROLE} session_name=username")
+    user = replace(a_user(), iam_principals=entries)
+    named = signed_caller(SIGNER, user)
+    assert (named.initiator_id, named.username) == ("u-alice", "alice")
+    assert named.recorded_name == "carol@example.com"
+    other = Signer("arn:aws:iam::123456789012:role/ops", "AROAOTHER", "carol")
+    assert signed_caller(other, user).recorded_name == "alice"
+
+
+def test_every_reason_to_refuse_a_signature_gives_the_same_answer() -> None:
+    user = replace(a_user(), iam_principals=(ROLE,))
+    cases = [
+        None,
+        replace(user, status="suspended"),
+        replace(user, status="deleted"),
+        replace(user, iam_principals=()),
+    ]
+    texts = set()
+    for case in cases:
+        with pytest.raises(InvalidKey) as raised:
+            signed_caller(SIGNER, case)
+        texts.add(str(raised.value))
+    assert len(texts) == 1
 
 
 @pytest.mark.parametrize(

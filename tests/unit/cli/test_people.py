@@ -66,10 +66,14 @@ def test_a_key_is_revoked_by_id_prefix_or_itself_and_twice(
 @pytest.mark.parametrize(
     ("arguments", "status", "told"),
     [
-        (("users", "create", "Alice"), 2, "no user name"),
-        (("users", "create", "me"), 2, "no user name"),
+        (("users", "create", "Alice"), 2, "username: Expected lower-case"),
+        (("users", "create", "me"), 2, "username: Expected lower-case"),
+        (("users", "create", "bob", "--principal", "x", "--email", "y"), 2, "iam_principals: "),
+        (("users", "change", "taken"), 2, "at least one of"),
+        (("users", "change", "nobody", "--role", "admin"), 1, "no user nobody"),
+        (("users", "delete", "nobody"), 1, "no user nobody"),
         (("users", "create", "alice", "--role", "king"), 2, "invalid choice"),
-        (("users", "create", "taken"), 1, "already"),
+        (("users", "create", "taken"), 1, "is or was another user"),
         (("keys", "create", "--user", "nobody"), 1, "no user nobody"),
         (("keys", "create", "--user", "taken", "--days", "0"), 2, "365"),
         (("keys", "create", "--user", "taken", "--days", "366"), 2, "365"),
@@ -90,6 +94,35 @@ def test_a_mistake_is_one_line(
     assert told in said.err
     assert said.err.startswith("aigw")
     assert said.err.count("\n") == 1
+
+
+def test_a_user_is_changed_as_far_as_is_said(aigw: Aigw, ledger: Ledger) -> None:
+    arn = "arn:aws:iam::123456789012:role/dev"
+    aigw("users", "create", "alice", "--display-name", "Alice", "--group", "a", "--group", "b")
+    said = aigw("users", "change", "alice", "--principal", arn, "--status", "suspended", "--json")
+    assert said.document["iam_principals"] == [arn]
+    assert (said.document["status"], said.document["groups"]) == ("suspended", ["a", "b"])
+    aigw("users", "change", "alice", "--display-name", "", "--group", "")
+    (user,) = aigw("users", "list", "--json").document
+    assert "name" not in user
+    assert (user["groups"], user["iam_principals"]) == ([], [arn])
+
+
+def test_a_deleted_user_keeps_no_key(aigw: Aigw, ledger: Ledger) -> None:
+    aigw("users", "create", "alice")
+    made = aigw("keys", "create", "--user", "alice", "--json").document
+    assert "keep the name" in aigw("users", "delete", "alice").out
+    assert aigw("users", "list", "--json").document == []
+    found = ledger.do(lambda store: store.key(made["id"]))
+    assert found is not None
+    assert found[0].revoked_at is not None
+
+
+def test_the_last_admin_stays_one(aigw: Aigw, ledger: Ledger) -> None:
+    aigw("users", "create", "root", "--role", "admin")
+    for arguments in (("change", "root", "--role", "member"), ("delete", "root")):
+        said = aigw("users", *arguments)
+        assert (said.status, "last active admin" in said.err) == (1, True)
 
 
 def test_an_empty_list_says_what_to_do(aigw: Aigw, ledger: Ledger) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from local.front.http1 import Request
 from local.front.pace import BURST_BYTES, Pace
 from local.front.prelude import BadPrelude, Prelude, read, split
-from local.front.url_event import Seen, encoded_event, event_of, new_trace
+from local.front.url_event import Seen, encoded_event, event_of, new_trace, signer_of
 
 SEEN = Seen("id", "Root=1-2-3;Parent=4;Sampled=0", "192.0.2.1", "abc")
 
@@ -55,6 +56,32 @@ def test_a_body_is_the_same_bytes_again(body: bytes, content_type: str) -> None:
     text = event["body"]
     decoded = base64.b64decode(text) if event["isBase64Encoded"] else text.encode()
     assert decoded == body
+
+
+ROLE = "arn:aws:sts::123456789012:assumed-role/dev/carol"
+
+
+@pytest.mark.parametrize(
+    ("authorization", "arn"),
+    [
+        ("AWS4-HMAC-SHA256 Credential=AKIDROLE/20261125/us-east-1/lambda/aws4_request, x", ROLE),
+        ("AWS4-HMAC-SHA256 Credential=AKIDOTHER/20261125", None),
+        ("Bearer AKIDROLE", None),
+        ("", None),
+    ],
+)
+def test_who_signed_is_whose_access_key_is_named(authorization: str, arn: str | None) -> None:
+    signed = request(("authorization", authorization))
+    assert signer_of(signed, {"AKIDROLE": ROLE}) == arn
+
+
+def test_an_event_names_the_signer_only_where_there_is_one() -> None:
+    anonymous = event_of(request(), b"", SEEN)["requestContext"]
+    assert (anonymous["accountId"], "authorizer" in anonymous) == ("anonymous", False)
+    context = event_of(request(), b"", replace(SEEN, user_arn=ROLE))["requestContext"]
+    iam = context["authorizer"]["iam"]
+    assert (iam["userArn"], iam["userId"]) == (ROLE, "AROAEXAMPLE:carol")
+    assert context["accountId"] == iam["accountId"] == "123456789012"
 
 
 def test_what_is_empty_is_absent() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from aigateway.caller.keys import key_from, new_secret
 from aigateway.caller.people import Key, Role, User
+from aigateway.caller.principals import Signer
 from aigateway.errors import AuthUnavailable, InvalidKey, LedgerFault, NotAllowed
 from aigateway.relay.asides import Asides
 from aigateway.relay.callers import REMEMBERED, Callers
@@ -21,7 +22,14 @@ class Directory:
         self.held: dict[str, tuple[Key, User]] = {}
         self.asked: list[str] = []
         self.used: list[tuple[str, datetime]] = []
+        self.signers: dict[str, User] = {}
         self.down = False
+
+    async def principal(self, arn: str) -> User | None:
+        self.asked.append(arn)
+        if self.down:
+            raise LedgerFault("down")
+        return self.signers.get(arn)
 
     def add(self, role: Role = "member") -> str:
         secret, user = new_secret(), a_user(role=role)
@@ -165,8 +173,42 @@ async def test_the_last_use_is_noted_every_five_minutes_aside(
         assert len(directory.used) == noted
 
 
+ROLE = "arn:aws:iam::123456789012:role/dev"
+SIGNER = Signer(ROLE, "AROAEXAMPLE", "laptop")
+
+
+async def test_a_signer_is_looked_up_once_a_minute_and_a_suspended_one_refused_by_then(
+    callers: Callers, directory: Directory, clock: HeldClock
+) -> None:
+    user = directory.signers[ROLE] = replace(a_user(), iam_principals=(ROLE,))
+    for seconds, looks in ((0, 1), (59, 1), (1, 2)):
+        clock.advance(seconds)
+        assert (await callers.signed(SIGNER)).initiator_id == user.id
+        assert directory.asked == [ROLE] * looks
+    directory.signers[ROLE] = replace(user, status="suspended")
+    clock.advance(60)
+    with pytest.raises(InvalidKey):
+        await callers.signed(SIGNER)
+
+
+async def test_a_signer_of_role_metrics_may_ask_no_provider(
+    callers: Callers, directory: Directory
+) -> None:
+    directory.signers[ROLE] = replace(a_user(role="metrics"), iam_principals=(ROLE,))
+    with pytest.raises(NotAllowed):
+        await callers.signed(SIGNER)
+
+
+async def test_a_store_that_is_down_is_no_unknown_signer(
+    callers: Callers, directory: Directory
+) -> None:
+    directory.down = True
+    with pytest.raises(AuthUnavailable):
+        await callers.signed(SIGNER)
+
+
 async def test_memory_is_bounded(callers: Callers) -> None:
     for number in range(REMEMBERED + 5):
         with pytest.raises(InvalidKey):
             await callers.caller(f"aigw_{number:016x}_{'A' * 43}", Asides())
-    assert len(callers._known) <= REMEMBERED
+    assert len(callers._keys.known) <= REMEMBERED

@@ -8,9 +8,10 @@ from datetime import timedelta
 
 import pytest
 
-from aigateway.caller.identity import Caller, Presented
+from aigateway.caller.identity import Caller, Presented, presented
 from aigateway.caller.keys import key_from, new_secret
 from aigateway.caller.people import Key, User
+from aigateway.caller.principals import Signer
 from aigateway.errors import (
     Answerable,
     AuthUnavailable,
@@ -41,6 +42,8 @@ from tests.builders import T0, a_user
 from tests.clocks import HeldClock
 
 SECRET = new_secret()
+ROLE = "arn:aws:iam::123456789012:role/dev"
+SIGNER = Signer(ROLE, "AROAEXAMPLE", "laptop")
 FOREIGN = "sk-ant-invented-0123456789"
 URL = BaseUrl("https", "h.example", 443, "")
 Pairs = dict[str, str]
@@ -70,6 +73,11 @@ class Directory:
         self.found = {key.id: (replace(key, last_used_at=T0), user)}
         self.down = down
 
+    async def principal(self, arn: str) -> User | None:
+        if self.down:
+            raise LedgerFault("down")
+        return replace(a_user(), iam_principals=(ROLE,)) if arn == ROLE else None
+
     async def key(self, key_id: str) -> tuple[Key, User] | None:
         if self.down:
             raise LedgerFault("down")
@@ -95,9 +103,13 @@ def headers(pairs: Pairs) -> Headers:
     return tuple((name.encode(), text.encode("latin-1")) for name, text in pairs.items())
 
 
+async def admitted_by(made: Intake, request: RequestHead, signer: Signer | None = None) -> Admitted:
+    return await made.admit(request, presented(request.headers, signer), Asides())
+
+
 async def refusal(request: RequestHead, made: Intake | None = None) -> type[Answerable]:
     with pytest.raises(Answerable) as raised:
-        await (made or intake()).admit(request, Asides())
+        await admitted_by(made or intake(), request)
     return raised.type
 
 
@@ -105,7 +117,7 @@ OURS = {"x_api_key": SECRET}
 
 
 async def test_a_known_key_and_a_known_route_are_admitted() -> None:
-    admitted = await intake().admit(head(**OURS), Asides())
+    admitted = await admitted_by(intake(), head(**OURS))
     assert admitted.caller.username == "alice"
     assert admitted.route.template == "/v1/messages"
     assert admitted.credential == Credential("centralized", None)
@@ -142,9 +154,32 @@ async def test_before_the_first_pool_nobody_is_served() -> None:
     assert await refusal(head(**OURS), intake(snapshot=None)) is ProviderConfigUnavailable
 
 
+async def test_a_signature_is_enough_where_there_is_no_key() -> None:
+    admitted = await admitted_by(intake(), head(), SIGNER)
+    assert (admitted.caller.username, admitted.caller.key_id) == ("alice", "iam:AROAEXAMPLE")
+    assert admitted.credential == Credential("centralized", None)
+    keyed = await admitted_by(intake(), head(**OURS), SIGNER)
+    assert keyed.caller.key_id == SECRET[5:21]
+
+
+async def test_a_value_beside_a_signature_is_the_callers_own_key() -> None:
+    admitted = await admitted_by(intake(), head(x_api_key=FOREIGN), SIGNER)
+    assert admitted.caller.key_id == "iam:AROAEXAMPLE"
+    assert admitted.credential == Credential("byok", "sk-a...6789")
+
+
+async def test_a_stranger_who_signs_learns_no_more_than_any_other() -> None:
+    stranger = Signer("arn:aws:iam::123456789012:role/other", "AROAOTHER", "laptop")
+    for target in ("/anthropic/v1/messages", "/no/x"):
+        with pytest.raises(InvalidKey):
+            await admitted_by(intake(), head(target), stranger)
+        with pytest.raises(AuthUnavailable):
+            await admitted_by(intake(down=True), head(target), stranger)
+
+
 async def test_an_own_key_is_used_where_that_is_allowed() -> None:
     request = head(**OURS, authorization=f"Bearer {FOREIGN}")
-    admitted = await intake().admit(request, Asides())
+    admitted = await admitted_by(intake(), request)
     assert admitted.credential == Credential("byok", "sk-a...6789")
     assert await refusal(request, intake(Settings(allow_byok=False))) is ByokDisabled
 
@@ -166,7 +201,7 @@ async def test_of_two_own_keys_the_dialects_own_header_counts(target: str, name:
     method = "GET" if target.endswith("models") else "POST"
     shown = {"x_api_key": FOREIGN, "authorization": f"Bearer {FOREIGN}"}
     request = head(target, method, x_ai_gateway_token=SECRET, **shown)
-    admitted = await intake().admit(request, Asides())
+    admitted = await admitted_by(intake(), request)
     assert admitted.presented.own is not None
     assert admitted.presented.own[0] == name
 

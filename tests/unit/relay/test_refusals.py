@@ -39,6 +39,8 @@ TABLE: list[tuple[Answerable, int, str, str, str, dict[str, str]]] = [
      NEVER | {"upgrade": "HTTP/1.1"}),
     (errors.BackgroundNotSupported("m"), 501, API, ASKED, "background_not_supported", NEVER),
     (errors.AtCapacity("m"), 503, "overloaded_error", SERVER, "at_capacity", {"retry-after": "1"}),
+    (errors.GatewayRateLimited("m"), 429, "rate_limit_error", "rate_limit_error",
+     "gateway_rate_limited", {"retry-after": "1"}),
     (errors.RecorderUnavailable("m"), 503, API, SERVER, "recorder_unavailable",
      {"retry-after": "1"}),
     (errors.UpstreamUnreachable("m"), 502, API, SERVER, "upstream_unreachable", {}),

@@ -139,7 +139,7 @@ async def test_a_deleted_admin_and_its_revoked_key_stay_so(store: SqliteStore) -
     await FirstKey(NAME, vault).make(store, CLOCK)
     (key,), (user,) = await store.keys(), await store.users()
     await store.put_key(replace(key, revoked_at=at(1)))
-    await store.put_user(replace(user, status="deleted"))
+    await store.change_user(user, replace(user, status="deleted"))
     assert await FirstKey(NAME, vault).make(store, CLOCK) == 0
     with pytest.raises(InvalidKey):
         await role_of(store, vault.given[NAME])

@@ -45,7 +45,7 @@ def test_a_key_of_a_suspended_user_and_an_expired_one_are_401(api: Api) -> None:
     api.do(api.store.put_key(key_from(secret, user.id, "new", at(0), None)))
     assert api.get("sessions", None, headers={"Coder-Session-Token": secret}).status == 200
     suspended = User(user.id, user.username, user.role, user.created_at, "suspended")
-    api.do(api.store.put_user(suspended))
+    api.do(api.store.change_user(user, suspended))
     assert api.get("sessions", None, headers={"Coder-Session-Token": secret}).status == 401
 
 

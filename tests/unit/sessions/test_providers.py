@@ -57,10 +57,15 @@ class Desk:
     def call(
         self, method: str, path: str = "", document: object = None, user: str | None = "root"
     ) -> Answer:
+        return self.configure(method, f"/providers{path}", document, user)
+
+    def configure(
+        self, method: str, path: str, document: object = None, user: str | None = "root"
+    ) -> Answer:
         body = document if isinstance(document, str) else json.dumps(document)
         headers = {} if user is None else {"Coder-Session-Token": self.api.secrets[user]}
         event = {
-            "path": f"/api/v2/ai/providers{path}",
+            "path": f"/api/v2/ai{path}",
             "httpMethod": method,
             "headers": headers,
             "body": None if document is None else body,

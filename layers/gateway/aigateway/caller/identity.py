@@ -6,6 +6,7 @@ from typing import final
 
 from aigateway.caller.keys import holds_key, is_key_of, key_id_of
 from aigateway.caller.people import Key, Role, User
+from aigateway.caller.principals import Signer, entry_of
 from aigateway.errors import InvalidKey, MissingKey
 from aigateway.wire.masking import mask
 from aigateway.wire.messages import Headers, text
@@ -13,21 +14,31 @@ from aigateway.wire.messages import Headers, text
 GATEWAY_HEADERS = (b"x-ai-gateway-token", b"x-coder-ai-governance-token")
 """Either of them, filled, says: the other credential headers are the caller's own."""
 
-AWS_SIGNATURE = "AWS4-HMAC-SHA256 "
-"""How a header begins that signs the request for AWS (Signature Version 4): a Function URL that
-asks for it has checked it, and no provider may see it."""
+AWS_SIGNATURE = "AWS4-"
+"""How a header begins that signs the request for AWS (Signature Version 4, 4A): a Function URL
+that asks for it has checked it, and no provider may see it."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An authenticated identity. ``key_id`` is the id of the gateway key that was shown."""
+    """An authenticated identity.
+
+    ``key_id`` is the id of the gateway key that was shown, or ``iam:<id of the role or user>``.
+    ``session_name`` is what a role's session calls itself, where that is to be the name in the
+    records. Whoever may assume the role may choose it: no right may ever follow from it.
+    """
 
     initiator_id: str
     username: str
     key_id: str
     role: Role
     groups: tuple[str, ...] = ()
+    session_name: str | None = None
+
+    @property
+    def recorded_name(self) -> str:
+        return self.session_name or self.username
 
 
 @final
@@ -35,11 +46,12 @@ class Caller:
 class Presented:
     """``secret`` is the gateway key; ``own`` the header of the caller's own provider key.
 
-    Without ``own`` the deployment's key is used (centralized), with it the caller's (BYOK).
+    Where there is no gateway key, ``secret`` is who signed the request. Without ``own`` the
+    deployment's key is used (centralized), with it the caller's (BYOK).
     ``spare`` is a second one, in the other of the two headers.
     """
 
-    secret: str
+    secret: str | Signer
     own: tuple[bytes, bytes] | None
     spare: tuple[bytes, bytes] | None = None
 
@@ -65,8 +77,11 @@ def bearer(value: str) -> str | None:
     return fields[1] if len(fields) == 2 and fields[0].lower() == "bearer" else None  # noqa: PLR2004
 
 
-def presented(headers: Headers) -> Presented:
+def presented(headers: Headers, signer: Signer | None = None) -> Presented:
     """Find the gateway key, and the caller's own credentials beside it. Raises ``MissingKey``.
+
+    ``signer`` is who signed the request, if AWS has checked a signature. It counts where there is
+    no gateway key, and a value of another form is then the caller's own credential.
 
     Any of the headers is taken in every dialect. Of two gateway keys that in ``Authorization``
     counts. A value of another form never reaches the key store: alone it is reported as an
@@ -83,7 +98,7 @@ def presented(headers: Headers) -> Presented:
     token = bearer(authorization or "")
     sent = [value for value in (token, api_key) if value]
     explicit = next((found for name in GATEWAY_HEADERS if (found := text(headers, name))), None)
-    secret = explicit or next((value for value in sent if key_id_of(value)), None)
+    secret = explicit or next((value for value in sent if key_id_of(value)), signer)
     if secret is not None:
         own_key, spare = [*own, None, None][:2]
         return Presented(secret, own_key, spare)
@@ -102,3 +117,25 @@ def caller_of(secret: str, found: tuple[Key, User] | None, now: datetime) -> Cal
         if is_key_of(secret, key) and key.is_valid(now) and user.status == "active":
             return Caller(user.id, user.username, key.id, user.role, user.groups)
     raise InvalidKey("the gateway key is unknown, expired or revoked")
+
+
+def signed_caller(signer: Signer, user: User | None) -> Caller:
+    """Return the identity behind a signature. Raises ``InvalidKey`` with one text for all reasons.
+
+    ``user`` is who has the signer's principal. Where its entry says so, the session's name is
+    the username that is recorded; everything else is the user's all the same.
+    """
+    entries = () if user is None else map(entry_of, user.iam_principals)
+    entry = next(
+        (found for found in entries if found and found.principal == signer.principal), None
+    )
+    if user is None or entry is None or user.status != "active":
+        raise InvalidKey("the AWS identity that signed the request is no active user here")
+    return Caller(
+        user.id,
+        user.username,
+        f"iam:{signer.id}",
+        user.role,
+        user.groups,
+        session_name=signer.session_name if entry.named_by_session else None,
+    )

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, final, get_args
 
+from aigateway.caller.principals import entry_of
+
 Role = Literal["admin", "auditor", "member", "metrics"]
 ROLES: tuple[Role, ...] = get_args(Role)
 UserStatus = Literal["active", "suspended", "deleted"]
@@ -27,6 +29,16 @@ class User:
     email: str | None = None
     groups: tuple[str, ...] = ()
     iam_principals: tuple[str, ...] = ()
+
+    @property
+    def is_active_admin(self) -> bool:
+        return self.role == "admin" and self.status == "active"
+
+    @property
+    def principals(self) -> tuple[str, ...]:
+        """The AWS principals that the entries name, each once."""
+        entries = (entry_of(text) for text in self.iam_principals)
+        return tuple(dict.fromkeys(entry.principal for entry in entries if entry))
 
 
 @final

@@ -1,8 +1,8 @@
 """Plain values ↔ the attribute values of DynamoDB, and writes as its API wants them.
 
-A write is a value, ``Put`` or ``Update``, built without any client library; ``arguments`` turns
-it into the members of a PutItem, UpdateItem or TransactWriteItems request. Every attribute name
-is aliased: many short ones are reserved words, and tool names hold any character (DynamoDB
+A write is a value, such as ``Put`` or ``Update``, built without any client library; ``arguments``
+turns it into the members of a PutItem, UpdateItem or TransactWriteItems request. Every attribute
+name is aliased: many short ones are reserved words, and tool names hold any character (DynamoDB
 developer guide, "Expression attribute names").
 """
 
@@ -110,6 +110,29 @@ class Update:
 
 
 @final
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove an item."""
+
+    pk: str
+    sk: str
+    condition: Condition | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Change nothing, and let a transaction fail unless the condition holds."""
+
+    pk: str
+    sk: str
+    condition: Condition
+
+
+Write = Put | Update | Delete | Check
+
+
+@final
 class Aliases:
     """The names and values of one request, each under a placeholder."""
 
@@ -143,12 +166,15 @@ class Aliases:
         return {name: members[name] for name in members if members[name]}
 
 
-def arguments(write: Put | Update) -> dict[str, Any]:
+def arguments(write: Write) -> dict[str, Any]:
     """Return the request members of a write, without the table's name."""
     aliases = Aliases()
-    made: dict[str, Any] = (
-        {"Item": to_item(write.item)} if isinstance(write, Put) else _changes(write, aliases)
-    )
+    if isinstance(write, Put):
+        made: dict[str, Any] = {"Item": to_item(write.item)}
+    elif isinstance(write, Update):
+        made = _changes(write, aliases)
+    else:
+        made = {"Key": to_item({"pk": write.pk, "sk": write.sk})}
     if write.condition is not None:
         made["ConditionExpression"] = aliases.text(write.condition)
     return made | aliases.arguments

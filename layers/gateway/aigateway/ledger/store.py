@@ -189,11 +189,21 @@ class Directory(Protocol):
     async def user(self, id_or_username: str) -> User | None:
         """Find a user that is not deleted."""
 
-    async def add_user(self, user: User) -> None:
-        """Store a new user. Raises ``Conflict`` when the name is taken."""
+    async def principal(self, arn: str) -> User | None:
+        """Return whose entry names an AWS principal (``User.principals``), whatever its status."""
 
-    async def put_user(self, user: User) -> None:
-        """Store a changed user, by its id; the name never changes."""
+    async def add_user(self, user: User) -> None:
+        """Store a new user.
+
+        Raises ``Conflict`` when the name is taken, also by a deleted user, or a principal is.
+        """
+
+    async def change_user(self, before: User, after: User, admin_left: str | None = None) -> None:
+        """Store a changed user; id and name never change.
+
+        Raises ``Conflict`` when what is stored is not ``before``, when a principal is another
+        user's, or when the user with the id ``admin_left`` is no active admin at this moment.
+        """
 
     async def provider_rows(self, *, deleted: bool = False) -> tuple[ProviderRow, ...]:
         """Return all provider rows, by name; those of deleted providers only on ``deleted``.
@@ -272,8 +282,18 @@ class Totals(Protocol):
         """Return the gauges of one kind or of all, by kind and key, consistent reads."""
 
 
-class Store(Records, Reading, Directory, Totals, Protocol):
-    """All four groups; a caller asks for the one it needs."""
+class Rates(Protocol):
+    """How often each key is used, by all gateways over this store together."""
+
+    async def hit(self, key_id: str, second: int) -> int:
+        """Count one request of a key in a second since 1970; return how many there are now.
+
+        A count is forgotten a minute later, or when the key's next one begins.
+        """
+
+
+class Store(Records, Reading, Directory, Totals, Rates, Protocol):
+    """All groups; a caller asks for the one it needs."""
 
     async def start(self) -> None:
         """Open or create what is stored. Raises ``LedgerFault``."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, final
 
+from aigateway.caller.identity import presented
+from aigateway.caller.principals import Signer
 from aigateway.clock import Clock, uuid7
 from aigateway.errors import (
     Answerable,
@@ -32,6 +34,7 @@ from aigateway.relay.closing import Progress
 from aigateway.relay.exchange import Exchange
 from aigateway.relay.include_usage import asking_for_usage
 from aigateway.relay.intake import Admitted, Intake
+from aigateway.relay.limits import Limits
 from aigateway.relay.outgoing import Outgoing
 from aigateway.relay.passthrough import Passthrough
 from aigateway.relay.probes import asks_for_websocket, probe_answer
@@ -57,6 +60,7 @@ class Call:
     asides: Asides
     started_at: datetime
     seconds_left: float | None
+    signer: Signer | None
 
 
 @final
@@ -72,6 +76,8 @@ class Gateway:
         outgoing: Outgoing,
         intake: Intake,
         refresh: Refresh,
+        *,
+        limits: Limits,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -80,18 +86,25 @@ class Gateway:
         self._outgoing = outgoing
         self._intake = intake
         self._refresh = refresh
+        self._limits = limits
         self._passthrough = Passthrough(records, upstream, clock)
         self._serving: set[asyncio.Future[None]] = set()
 
     async def serve(
-        self, head: RequestHead, receive: Receive, send: Send, left: float | None
+        self,
+        head: RequestHead,
+        receive: Receive,
+        send: Send,
+        left: float | None,
+        signer: Signer | None = None,
     ) -> None:
         """Serve one request. ``left``: seconds until the host ends it, ``None`` if it does not.
 
-        Raises ``Aborted`` when the response must end as a cut.
+        ``signer`` is who signed it, if the host has checked a signature. Raises ``Aborted`` when
+        the response must end as a cut.
         """
         asides = Asides()
-        call = Call(head, receive, Started(send), asides, self._clock.now(), left)
+        call = Call(head, receive, Started(send), asides, self._clock.now(), left, signer)
         over = asyncio.get_running_loop().create_future()
         self._serving.add(over)
         try:
@@ -119,8 +132,12 @@ class Gateway:
         try:
             self._refuse_early(head)
             await self._refresh.before_request(call.asides)
-            admitted = await self._intake.admit(head, call.asides)
-            await self._relay(call, admitted)
+            shown = presented(head.headers, call.signer)
+            with self._limits.place():
+                admitted = await self._intake.admit(head, shown, call.asides)
+                if admitted.route.dialect is not None:
+                    await self._limits.count(admitted.caller.key_id, call.asides)
+                await self._relay(call, admitted)
             self._refresh.store_answered(well=True)
         except (Aborted, ClientLeft):
             raise

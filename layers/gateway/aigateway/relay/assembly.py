@@ -4,6 +4,7 @@ import logging
 from collections.abc import MutableMapping
 from typing import Any, final
 
+from aigateway.caller.principals import signer_of
 from aigateway.clock import Clock, SystemClock
 from aigateway.ledger.store import Store
 from aigateway.pool.secrets import Secrets
@@ -13,6 +14,7 @@ from aigateway.relay.asgi import Receive, Send
 from aigateway.relay.callers import Callers
 from aigateway.relay.http1_upstream import Http1Upstream
 from aigateway.relay.intake import Intake
+from aigateway.relay.limits import Limits
 from aigateway.relay.outgoing import Outgoing
 from aigateway.relay.refresh import Refresh
 from aigateway.relay.upstream import Upstream
@@ -29,12 +31,19 @@ class App:
     """ASGI 3. Holds what lives for the process; opened by lifespan, or by the first request."""
 
     def __init__(
-        self, gateway: Gateway, store: Store, upstream: Upstream, refresh: Refresh
+        self,
+        gateway: Gateway,
+        store: Store,
+        upstream: Upstream,
+        refresh: Refresh,
+        *,
+        takes_signatures: bool,
     ) -> None:
         self._gateway = gateway
         self._store = store
         self._upstream = upstream
         self._refresh = refresh
+        self._takes_signatures = takes_signatures
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -43,7 +52,8 @@ class App:
             query = scope["query_string"]
             target = scope["raw_path"] + (b"?" + query if query else b"")
             head = RequestHead(scope["method"], target, tuple(scope["headers"]))
-            await self._gateway.serve(head, receive, send, _seconds_left(scope))
+            signer = signer_of(scope.get("aws.event")) if self._takes_signatures else None
+            await self._gateway.serve(head, receive, send, _seconds_left(scope), signer)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """Begin without the store if it does not answer: it is opened once it does."""
@@ -86,9 +96,14 @@ def build(
         allowed=allowed,
     )
     intake = Intake(settings, pool, Callers(store, clock, settings.key_cache_seconds))
-    gateway = Gateway(
-        settings, clock, store, upstream, Outgoing(settings, secrets), intake, refresh
+    limits = Limits(
+        store,
+        clock,
+        concurrency=settings.max_concurrency,
+        per_second=settings.requests_per_second,
     )
+    outgoing = Outgoing(settings, secrets)
+    gateway = Gateway(settings, clock, store, upstream, outgoing, intake, refresh, limits=limits)
     for name in settings.unknown:
         logger.warning("unknown variable", extra={"variable": name})
-    return App(gateway, store, upstream, refresh)
+    return App(gateway, store, upstream, refresh, takes_signatures="iam" in settings.auth_modes)

@@ -1,11 +1,13 @@
-"""Authentication with a short memory: a key is looked up again once it is too old."""
+"""Authentication with a short memory: whoever was found is looked up again once that is too old."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import final
+from typing import Generic, TypeVar, final
 
-from aigateway.caller.identity import Caller, caller_of
+from aigateway.caller.identity import Caller, caller_of, signed_caller
 from aigateway.caller.keys import key_id_of
 from aigateway.caller.people import Key, User
+from aigateway.caller.principals import Signer
 from aigateway.clock import Clock
 from aigateway.errors import AuthUnavailable, InvalidKey, LedgerFault, NotAllowed
 from aigateway.ledger.store import Directory
@@ -15,20 +17,22 @@ ABSENT_SECONDS = 5.0
 USED_EVERY = timedelta(minutes=5)
 REMEMBERED = 10_000
 
+Found = TypeVar("Found")
+
 
 @final
 class Callers:
-    """Turns gateway keys into callers.
+    """Turns gateway keys and AWS signatures into callers.
 
-    A key that was found is remembered for ``remembered_seconds``, one that was not for 5 s at
-    most: so a revoked key works no longer than that.
+    What was found is remembered for ``remembered_seconds``, what was not for 5 s at most: so a
+    revoked key and a suspended user's signature work no longer than that.
     """
 
     def __init__(self, directory: Directory, clock: Clock, remembered_seconds: float) -> None:
         self._directory = directory
         self._clock = clock
-        self._seconds = remembered_seconds
-        self._known: dict[str, tuple[float, tuple[Key, User] | None]] = {}
+        self._keys: _Memory[tuple[Key, User]] = _Memory(directory.key, clock, remembered_seconds)
+        self._users: _Memory[User] = _Memory(directory.principal, clock, remembered_seconds)
         self._used: dict[str, datetime] = {}
 
     async def caller(self, secret: str, asides: Asides) -> Caller:
@@ -37,31 +41,53 @@ class Callers:
         if key_id is None:
             raise InvalidKey("the gateway key is unknown, expired or revoked")
         now = self._clock.now()
-        found = await self._found(key_id)
-        caller = caller_of(secret, found, now)
-        if caller.role == "metrics":
-            raise NotAllowed("a key of role metrics may read metrics and nothing else")
+        found = await self._keys.found(key_id)
+        caller = _for_providers(caller_of(secret, found, now))
         if found is not None and self._is_due(found[0], now):
             self._used[key_id] = now
             asides.start(self._directory.key_used(key_id, now))
         return caller
 
+    async def signed(self, signer: Signer) -> Caller:
+        """Raises ``InvalidKey``, ``NotAllowed`` or ``AuthUnavailable``."""
+        return _for_providers(signed_caller(signer, await self._users.found(signer.principal)))
+
     def _is_due(self, key: Key, now: datetime) -> bool:
         latest = max(filter(None, (self._used.get(key.id), key.last_used_at)), default=None)
         return latest is None or now - latest >= USED_EVERY
 
-    async def _found(self, key_id: str) -> tuple[Key, User] | None:
+
+def _for_providers(caller: Caller) -> Caller:
+    if caller.role == "metrics":
+        raise NotAllowed("the role metrics may read metrics and nothing else")
+    return caller
+
+
+@final
+class _Memory(Generic[Found]):
+    """Asks ``look_up`` at most so often for each name."""
+
+    def __init__(
+        self, look_up: Callable[[str], Awaitable[Found | None]], clock: Clock, seconds: float
+    ) -> None:
+        self._look_up = look_up
+        self._clock = clock
+        self._seconds = seconds
+        self.known: dict[str, tuple[float, Found | None]] = {}
+
+    async def found(self, name: str) -> Found | None:
+        """Raises ``AuthUnavailable``."""
         at = self._clock.monotonic()
-        known = self._known.get(key_id)
+        known = self.known.get(name)
         if known is not None:
             limit = self._seconds if known[1] is not None else min(ABSENT_SECONDS, self._seconds)
             if at - known[0] < limit:
                 return known[1]
         try:
-            found = await self._directory.key(key_id)
+            found = await self._look_up(name)
         except LedgerFault as fault:
             raise AuthUnavailable("the key store cannot be reached") from fault
-        if len(self._known) >= REMEMBERED:
-            self._known.clear()
-        self._known[key_id] = (at, found)
+        if len(self.known) >= REMEMBERED:
+            self.known.clear()
+        self.known[name] = (at, found)
         return found

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import final
 
 from aigateway.caller.clients import Client, client_of
-from aigateway.caller.identity import Caller, Presented, presented
+from aigateway.caller.identity import Caller, Presented
 from aigateway.caller.lineage import lineage_of
+from aigateway.caller.principals import Signer
 from aigateway.clock import uuid7
 from aigateway.errors import (
     Answerable,
@@ -77,13 +78,15 @@ class Intake:
         self._pool = pool
         self._callers = callers
 
-    async def admit(self, head: RequestHead, asides: Asides) -> Admitted:
+    async def admit(self, head: RequestHead, shown: Presented, asides: Asides) -> Admitted:
         """Authenticate first: a stranger cannot tell a provider that exists from one that does not.
 
-        Raises ``Refusal`` or ``LedgerFault``.
+        ``shown`` is what its headers present. Raises ``Refusal`` or ``LedgerFault``.
         """
-        shown = presented(head.headers)
-        caller = await self._callers.caller(shown.secret, asides)
+        if isinstance(shown.secret, Signer):
+            caller = await self._callers.signed(shown.secret)
+        else:
+            caller = await self._callers.caller(shown.secret, asides)
         try:
             snapshot = self._pool.current()
         except NoSnapshot as none:
@@ -141,7 +144,7 @@ class Intake:
         return Opened(
             id=uuid7(started_at),
             initiator_id=caller.initiator_id,
-            initiator_username=caller.username,
+            initiator_username=caller.recorded_name,
             api_key_id=caller.key_id,
             provider=route.provider.runtime_type,
             provider_name=route.provider.name,

@@ -18,6 +18,7 @@ from urllib.parse import unquote
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
+from aigateway.caller.principals import Signer, signer_of
 from aigateway.clock import Clock
 from aigateway.errors import (
     Answerable,
@@ -48,16 +49,18 @@ def handler_for(
     *,
     own_sessions_visible: bool = True,
     configuring: Routes | None = None,
+    takes_signatures: bool = False,
 ) -> "SessionsHandler":
     """Return the function that answers REST events (payload 1.0); call its ``start`` first.
 
     Without ``own_sessions_visible`` members find nothing, not even what is their own.
-    ``configuring``: the calls that lie below ``CONFIGURING``.
+    ``configuring``: the calls that lie below ``CONFIGURING``. ``takes_signatures``: a caller may
+    be who API Gateway says has signed a request, where it asks for that.
     """
     reading = Endpoints(store, clock, own_sessions_visible=own_sessions_visible).routes()
     routes = {prefix: {**reading, **_described("openapi.json")} for prefix in READING}
     routes[CONFIGURING] = {**(configuring or {}), **_described("configuration.json")}
-    return SessionsHandler(store, routes)
+    return SessionsHandler(store, routes, takes_signatures=takes_signatures)
 
 
 @final
@@ -67,9 +70,12 @@ class SessionsHandler:
     ``routes``: what is served below each prefix.
     """
 
-    def __init__(self, store: Store, routes: Mapping[str, Routes]) -> None:
+    def __init__(
+        self, store: Store, routes: Mapping[str, Routes], *, takes_signatures: bool
+    ) -> None:
         self.routes = routes
         self._store = store
+        self._takes_signatures = takes_signatures
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="store", daemon=True)
         self._thread.start()
@@ -119,7 +125,9 @@ class SessionsHandler:
         def answering(work: Work) -> Callable[..., Response[str]]:
             def answer(**quoted: str) -> Response[str]:
                 parts = (_unquoted(part) for part in quoted.values())
-                request = _request(resolver.current_event.raw_event)
+                event = resolver.current_event.raw_event
+                signer = signer_of(event) if self._takes_signatures else None
+                request = _request(event, signer)
                 return _answer(self._wait(work(request, *parts)))
 
             return answer
@@ -147,7 +155,7 @@ def _described(file: str) -> Routes:
     return {"/openapi.json": {"GET": description}}
 
 
-def _request(event: Event) -> Request:
+def _request(event: Event, signer: Signer | None) -> Request:
     many: Mapping[str, list[str]] = event.get("multiValueQueryStringParameters") or {}
     single: Mapping[str, str] = event.get("queryStringParameters") or {}
     headers: Mapping[str, str] = event.get("headers") or {}
@@ -157,6 +165,7 @@ def _request(event: Event) -> Request:
         {name: [value] for name, value in single.items()} | dict(many),
         event["httpMethod"],
         base64.b64decode(body) if event.get("isBase64Encoded") else body.encode(),
+        signer,
     )
 
 

@@ -8,6 +8,7 @@ from aigateway.sessions.api import SessionsHandler, handler_for
 from aigateway.sessions.callers import Callers
 from aigateway.sessions.configuring import Kick
 from aigateway.sessions.configuring_parts import configuring_of
+from aigateway.sessions.people import PeopleEndpoints
 from aigateway.sessions.providers import Providers
 from aigateway.sessions.trial import Trial
 from aigateway.settings import Settings
@@ -34,5 +35,6 @@ def build(
         store,
         clock,
         own_sessions_visible=settings.own_sessions_visible,
-        configuring={**providers.routes()},
+        configuring={**providers.routes(), **PeopleEndpoints(store, clock).routes()},
+        takes_signatures="iam" in settings.auth_modes,
     )

@@ -1,12 +1,13 @@
-"""Who calls the control plane: a gateway key, in one of three headers."""
+"""Who calls the control plane: a gateway key in one of three headers, or a signature of AWS."""
 
 import contextlib
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import final
 
-from aigateway.caller.identity import Caller, bearer, caller_of
+from aigateway.caller.identity import Caller, bearer, caller_of, signed_caller
 from aigateway.caller.keys import key_id_of
+from aigateway.caller.principals import Signer
 from aigateway.clock import Clock
 from aigateway.errors import AuthUnavailable, LedgerFault, MissingKey, NotAllowed
 from aigateway.ledger.store import Directory
@@ -28,15 +29,23 @@ class Callers:
 
         Raises ``NotAllowed`` for the role that reads metrics alone.
         """
-        secret = _secret(request.headers)
-        key_id, now = key_id_of(secret), self._clock.now()
+        secret = _secret(request.headers, request.signer)
         try:
-            found = None if key_id is None else await self._directory.key(key_id)
+            if isinstance(secret, Signer):
+                user = await self._directory.principal(secret.principal)
+                caller = signed_caller(secret, user)
+            else:
+                caller = await self._keyed(secret)
         except LedgerFault as fault:
             raise AuthUnavailable("The key store cannot be reached.") from fault
-        caller = caller_of(secret, found, now)
         if caller.role == "metrics":
             raise NotAllowed("The role metrics reads no sessions.")
+        return caller
+
+    async def _keyed(self, secret: str) -> Caller:
+        key_id, now = key_id_of(secret), self._clock.now()
+        found = None if key_id is None else await self._directory.key(key_id)
+        caller = caller_of(secret, found, now)
         last_used_at = found[0].last_used_at if found else None
         if last_used_at is None or now - last_used_at >= USE_NOTED_EVERY:
             with contextlib.suppress(LedgerFault):
@@ -51,8 +60,11 @@ class Callers:
         return caller
 
 
-def _secret(headers: Mapping[str, str]) -> str:
-    """Find the gateway key, else whatever was sent as one. Raises ``MissingKey``."""
+def _secret(headers: Mapping[str, str], signer: Signer | None) -> str | Signer:
+    """Find the gateway key, else who signed, else whatever was sent as a key.
+
+    Raises ``MissingKey``.
+    """
     shown = [
         text
         for text in (
@@ -62,6 +74,9 @@ def _secret(headers: Mapping[str, str]) -> str:
         )
         if text
     ]
+    key = next((text for text in shown if key_id_of(text) is not None), None)
+    if key is None and signer is not None:
+        return signer
     if not shown:
         raise MissingKey("No gateway key: send it as Coder-Session-Token or Authorization: Bearer.")
-    return next((text for text in shown if key_id_of(text) is not None), shown[0])
+    return key or shown[0]

@@ -4,19 +4,27 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
+from aigateway.caller.principals import Signer
 from aigateway.errors import Refusal
 from aigateway.sessions.query import Parameters
+
+ME = "me"
+"""Stands for the caller wherever a user is named."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Request:
-    """``headers`` by lower-case name; ``parameters`` decoded, with all their values."""
+    """``headers`` by lower-case name; ``parameters`` decoded, with all their values.
+
+    ``signer``: who signed the request, where that counts.
+    """
 
     headers: Mapping[str, str]
     parameters: Parameters
     method: str = "GET"
     body: bytes = b""
+    signer: Signer | None = None
 
 
 @final

@@ -12,14 +12,11 @@ from aigateway.ledger.rows import Interception, Page
 from aigateway.ledger.store import Store
 from aigateway.sessions import query, view
 from aigateway.sessions.callers import Callers
-from aigateway.sessions.calls import NothingFound, Reply, Request, Routes, Work
+from aigateway.sessions.calls import ME, NothingFound, Reply, Request, Routes, Work
 from aigateway.sessions.interception_view import Results, interception
 from aigateway.sessions.query import Asked, Known, QueryInvalid
 from aigateway.sessions.search import Fault
 from aigateway.sessions.threads import Thread, conversation_of
-
-ME = "me"
-"""Stands for the caller wherever a user is named."""
 
 NAME_KEYS: Final[Mapping[NameKind, tuple[str, ...]]] = {
     "models": ("model",),

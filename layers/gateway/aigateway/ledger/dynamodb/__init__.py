@@ -12,6 +12,8 @@ from aigateway.ledger.dynamodb.connection import Answering, Pause, Table, connec
 from aigateway.ledger.dynamodb.directory import DynamoDirectory
 from aigateway.ledger.dynamodb.parents import DynamoParents
 from aigateway.ledger.dynamodb.payloads import SPILL_BYTES, Payloads
+from aigateway.ledger.dynamodb.people import DynamoPeople
+from aigateway.ledger.dynamodb.rates import DynamoRates
 from aigateway.ledger.dynamodb.reading import DynamoReading
 from aigateway.ledger.dynamodb.records import DynamoRecords
 from aigateway.ledger.dynamodb.totals import DynamoTotals
@@ -21,7 +23,14 @@ __all__ = ["DynamoStore"]
 
 @final
 class DynamoStore(
-    DynamoRecords, DynamoParents, DynamoReading, DynamoDirectory, DynamoAudit, DynamoTotals
+    DynamoRecords,
+    DynamoParents,
+    DynamoReading,
+    DynamoDirectory,
+    DynamoPeople,
+    DynamoAudit,
+    DynamoTotals,
+    DynamoRates,
 ):
     """The store over the table of this name; region, endpoint and keys are the SDK's to find.
 

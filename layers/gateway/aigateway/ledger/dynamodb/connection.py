@@ -17,8 +17,11 @@ from aigateway.errors import RecorderUnavailable
 from aigateway.ledger.dynamodb.refusals import refused_by
 from aigateway.ledger.expressions import (
     Aliases,
+    Check,
+    Delete,
     Put,
     Update,
+    Write,
     arguments,
     from_item,
     to_item,
@@ -30,6 +33,9 @@ ATTEMPTS = 3
 """More tries than this hold up a caller who would rather be told."""
 BATCH_KEYS, PAGE_ROWS = 100, 1500
 """BatchGetItem takes 100 keys (service quota, read 2026-07)."""
+
+ACTIONS = {Put: "Put", Update: "Update", Delete: "Delete", Check: "ConditionCheck"}
+"""What TransactWriteItems calls our writes."""
 
 Key = tuple[str, str]
 Pause = Callable[[float], Awaitable[object]]
@@ -149,14 +155,9 @@ class Table:
         answer = await self.ask("UpdateItem", request, attempts)
         return from_item(answer.get("Attributes", {}))
 
-    async def transact(
-        self, writes: Sequence[Put | Update], token: str, attempts: int = ATTEMPTS
-    ) -> None:
+    async def transact(self, writes: Sequence[Write], token: str, attempts: int = ATTEMPTS) -> None:
         """Do all writes or none, once for one token. The first one's failure shows its item."""
-        actions = [
-            {"Put" if isinstance(write, Put) else "Update": self._named(arguments(write))}
-            for write in writes
-        ]
+        actions = [{ACTIONS[type(write)]: self._named(arguments(write))} for write in writes]
         for action in actions[0].values():
             action["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
         request = {"TransactItems": actions, "ClientRequestToken": token}

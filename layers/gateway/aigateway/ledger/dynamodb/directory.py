@@ -1,11 +1,11 @@
-"""Users, keys, providers and the published snapshot."""
+"""Keys, providers and the published snapshot."""
 
 import asyncio
 import json
 import secrets
 import zlib
 from collections.abc import Awaitable
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -20,9 +20,10 @@ from aigateway.errors import (
 from aigateway.ledger.dynamodb.audit import entry_put
 from aigateway.ledger.dynamodb.connection import Range
 from aigateway.ledger.dynamodb.ground import Ground
+from aigateway.ledger.dynamodb.people import attributes, user_from
 from aigateway.ledger.dynamodb.refusals import Refused
 from aigateway.ledger.dynamodb.table import KEYS, LOOKUP
-from aigateway.ledger.expressions import ABSENT, PRESENT, Condition, Item, Put, Update
+from aigateway.ledger.expressions import ABSENT, Condition, Item, Put, Update
 from aigateway.ledger.items import key_text, user_partition
 from aigateway.ledger.store import AuditEntry, Published, ReloadState
 from aigateway.ledger.texts import CHUNK_BYTES
@@ -31,7 +32,6 @@ from aigateway.pool.providers import ProviderRow
 CURRENT = ("SNAP", "CURRENT")
 VERSIONS_KEPT = 3
 LATER_USE = "attribute_exists(#pk) AND (attribute_not_exists(#last_used_at) OR #last_used_at < :at)"
-LISTS = ("groups", "iam_principals")
 
 
 class DynamoDirectory(Ground):
@@ -43,7 +43,7 @@ class DynamoDirectory(Ground):
             owner = None if item is None else await self._table.read(("USER", item["user_id"]))
         except RecorderUnavailable as fault:
             raise AuthUnavailable(*fault.args) from fault
-        return None if item is None or owner is None else (_key(item), _user(owner))
+        return None if item is None or owner is None else (_key(item), user_from(owner))
 
     async def keys(self, user_id: str | None = None) -> tuple[Key, ...]:
         owners = [user_id]
@@ -59,47 +59,12 @@ class DynamoDirectory(Ground):
     async def put_key(self, key: Key) -> None:
         pk, sk = _key_place(key.id)
         index = {"g2pk": user_partition(key.user_id), "g2sk": f"K#{key.id}"}
-        await self._table.put(Put(_document(key) | {"pk": pk, "sk": sk} | index))
+        await self._table.put(Put(attributes(key) | {"pk": pk, "sk": sk} | index))
 
     async def key_used(self, key_id: str, at: datetime) -> None:
         later = Condition(LATER_USE, {"at": micros(at)})
         used = Update(*_key_place(key_id), sets={"last_used_at": micros(at)}, condition=later)
         await self._unless_refused(self._table.update(used))
-
-    async def users(self) -> tuple[User, ...]:
-        users = [_user(item) for item in await self._table.all(Range("USER"))]
-        shown = (user for user in users if user.status != "deleted")
-        return tuple(sorted(shown, key=lambda user: user.username))
-
-    async def user(self, id_or_username: str) -> User | None:
-        user = await self._user(id_or_username)
-        name = await self._table.read(_name_place(id_or_username)) if user is None else None
-        if user is None and name is not None:
-            user = await self._user(str(name["user_id"]))
-        return user
-
-    async def _user(self, id: str) -> User | None:  # noqa: A002 - the field's name
-        item = await self._table.read(("USER", id))
-        user = None if item is None else _user(item)
-        return None if user is None or user.status == "deleted" else user
-
-    async def add_user(self, user: User) -> None:
-        """Store the user with its name in one transaction: that makes the name unique."""
-        pk, sk = _name_place(user.username)
-        writes = [
-            Put({"pk": pk, "sk": sk, "user_id": user.id}, ABSENT),
-            Put(_document(user) | {"pk": "USER", "sk": user.id}, ABSENT),
-        ]
-        try:
-            await self._table.transact(writes, secrets.token_hex(16))
-        except Refused as refused:
-            if any(reason.code == "ConditionalCheckFailed" for reason in refused.reasons):
-                raise Conflict("a user of this name exists") from refused
-            raise
-
-    async def put_user(self, user: User) -> None:
-        put = Put(_document(user) | {"pk": "USER", "sk": user.id}, PRESENT)
-        await self._unless_refused(self._table.put(put))
 
     async def provider_rows(self, *, deleted: bool = False) -> tuple[ProviderRow, ...]:
         items = await self._table.all(Range("PROV"))
@@ -199,10 +164,6 @@ def _key_place(key_id: str) -> tuple[str, str]:
     return f"K#{key_text(key_id)}", "KEY"
 
 
-def _name_place(username: str) -> tuple[str, str]:
-    return f"NAME#{key_text(username)}", "REF"
-
-
 def _document_prefix(version: int, digest: str) -> str:
     return f"{version:08}#{digest}#"
 
@@ -210,15 +171,6 @@ def _document_prefix(version: int, digest: str) -> str:
 def _document_parts(version: int, digest: str) -> Range:
     prefix = _document_prefix(version, digest)
     return Range("SNAPDOC", prefix, f"{prefix}~")
-
-
-def _document(value: Key | User) -> dict[str, Any]:
-    """Return the attributes of a key or user: its fields, times in microseconds."""
-    return {
-        name: micros(member) if isinstance(member, datetime) else member
-        for name, member in asdict(value).items()
-        if member is not None
-    }
 
 
 def _time(value: int | None) -> datetime | None:
@@ -229,9 +181,3 @@ def _key(item: Item) -> Key:
     named: dict[str, Any] = {field.name: item.get(field.name) for field in fields(Key)}
     times = {name: _time(value) for name, value in named.items() if name.endswith("_at")}
     return Key(**named | times)
-
-
-def _user(item: Item) -> User:
-    named: dict[str, Any] = {field.name: item.get(field.name) for field in fields(User)}
-    lists = {name: tuple(item[name]) for name in LISTS}
-    return User(**named | lists | {"created_at": from_micros(item["created_at"])})

@@ -7,13 +7,23 @@ from aigateway.ledger.recall import COUNT_AGE, NAMES_AGE, Recall
 from aigateway.ledger.sqlite.audit import SqliteAudit
 from aigateway.ledger.sqlite.connection import Database
 from aigateway.ledger.sqlite.directory import SqliteDirectory
+from aigateway.ledger.sqlite.people import SqlitePeople
+from aigateway.ledger.sqlite.rates import SqliteRates
 from aigateway.ledger.sqlite.reading import SqliteReading
 from aigateway.ledger.sqlite.records import SqliteRecords
 from aigateway.ledger.sqlite.totals import SqliteTotals
 
 
 @final
-class SqliteStore(SqliteRecords, SqliteReading, SqliteDirectory, SqliteAudit, SqliteTotals):
+class SqliteStore(
+    SqliteRecords,
+    SqliteReading,
+    SqliteDirectory,
+    SqlitePeople,
+    SqliteAudit,
+    SqliteTotals,
+    SqliteRates,
+):
     """The ledger at ``path``, which several processes may open at once; in memory without one.
 
     Never on a network file system: locks do not hold there (sqlite.org/wal.html).

@@ -1,4 +1,4 @@
-"""Users, keys, providers and the published snapshot."""
+"""Keys, providers and the published snapshot."""
 
 import json
 import sqlite3
@@ -11,34 +11,20 @@ from aigateway.clock import from_micros, micros
 from aigateway.errors import AuthUnavailable, Conflict, RecorderUnavailable
 from aigateway.ledger.sqlite.audit import add_entry
 from aigateway.ledger.sqlite.connection import Database
+from aigateway.ledger.sqlite.people import OWNER, user_from
 from aigateway.ledger.store import AuditEntry, Published, ReloadState
 from aigateway.pool.providers import ProviderRow
 
 KEY_COLUMNS = tuple(field.name for field in fields(Key))
-USER_COLUMNS = tuple(field.name for field in fields(User))
-USER_CHANGES = tuple(name for name in USER_COLUMNS if name not in ("id", "username"))
-LISTS = ("groups", "iam_principals")
 
 PUT_KEY = f"""
 INSERT OR REPLACE INTO key ({", ".join(KEY_COLUMNS)})
 VALUES ({", ".join(f":{name}" for name in KEY_COLUMNS)})
 """  # noqa: S608 - names from this module
-ADD_USER = f"""
-INSERT OR IGNORE INTO user ({", ".join(USER_COLUMNS)})
-VALUES ({", ".join(f":{name}" for name in USER_COLUMNS)})
-"""  # noqa: S608 - names from this module
-PUT_USER = f"""
-UPDATE user SET {", ".join(f"{name} = :{name}" for name in USER_CHANGES)} WHERE id = :id
-"""  # noqa: S608 - names from this module
 KEY = "SELECT * FROM key WHERE id = ?"
 KEYS = "SELECT * FROM key ORDER BY created_at, id"
 KEYS_OF = "SELECT * FROM key WHERE user_id = ? ORDER BY created_at, id"
 KEY_USED = "UPDATE key SET last_used_at = max(coalesce(last_used_at, 0), ?) WHERE id = ?"
-OWNER = "SELECT * FROM user WHERE id = ?"
-USERS = "SELECT * FROM user WHERE status != 'deleted' ORDER BY username"
-USER = """
-SELECT * FROM user WHERE status != 'deleted' AND (id = ?1 OR username = ?1) ORDER BY id = ?1 DESC
-"""
 PROVIDERS = "SELECT * FROM provider ORDER BY name"
 ADD_PROVIDER = "INSERT OR IGNORE INTO provider (document, version, name) VALUES (?, ?, ?)"
 PUT_PROVIDER = "UPDATE provider SET document = ?, version = ? WHERE name = ? AND version = ?"
@@ -58,7 +44,7 @@ class SqliteDirectory:
             if (row := connection.execute(KEY, (key_id,)).fetchone()) is None:
                 return None
             owner = connection.execute(OWNER, (row["user_id"],)).fetchone()
-            return None if owner is None else (_key(row), _user(owner))
+            return None if owner is None else (_key(row), user_from(owner))
 
         try:
             return await self._database.read(work)
@@ -76,21 +62,6 @@ class SqliteDirectory:
 
     async def key_used(self, key_id: str, at: datetime) -> None:
         await self._database.write(lambda c: c.execute(KEY_USED, (micros(at), key_id)).rowcount)
-
-    async def users(self) -> tuple[User, ...]:
-        rows = await self._database.read(lambda c: c.execute(USERS).fetchall())
-        return tuple(_user(row) for row in rows)
-
-    async def user(self, id_or_username: str) -> User | None:
-        row = await self._database.read(lambda c: c.execute(USER, (id_or_username,)).fetchone())
-        return None if row is None else _user(row)
-
-    async def add_user(self, user: User) -> None:
-        await self._change(ADD_USER, _user_row(user), "a user of this name exists")
-
-    async def put_user(self, user: User) -> None:
-        row = _user_row(user)
-        await self._database.write(lambda c: c.execute(PUT_USER, row).rowcount)
 
     async def provider_rows(self, *, deleted: bool = False) -> tuple[ProviderRow, ...]:
         found = await self._database.read(lambda c: c.execute(PROVIDERS).fetchall())
@@ -155,13 +126,3 @@ def _time(value: int | None) -> datetime | None:
 def _key(row: sqlite3.Row) -> Key:
     times = {name: _time(row[name]) for name in KEY_COLUMNS if name.endswith("_at")}
     return Key(**{name: row[name] for name in KEY_COLUMNS} | times)
-
-
-def _user_row(user: User) -> dict[str, object]:
-    return {name: _bound(value) for name, value in asdict(user).items()}
-
-
-def _user(row: sqlite3.Row) -> User:
-    lists = {name: tuple(json.loads(row[name])) for name in LISTS}
-    made = {"created_at": from_micros(row["created_at"])}
-    return User(**{name: row[name] for name in USER_COLUMNS} | lists | made)
