@@ -35,6 +35,8 @@ RETENTION = re.compile(r"([0-9]{1,9})(h|d|w)?")
 ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+))(?::([0-9]{1,5}))?")
 HIGHEST_PORT = 65_535
 NUMBER = re.compile(r"[0-9]{1,10}")
+MOST_REQUESTS = 1000
+"""No threshold of a circuit breaker makes sense above it."""
 SECRETS_PREFIX = re.compile(r"[A-Za-z0-9/_+=.@-]{1,200}/")
 """What Secrets Manager allows in names (API reference of CreateSecret, read 2026-07)."""
 SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -74,6 +76,12 @@ def _switch(text: str) -> bool:
 def _size(text: str) -> int:
     if NUMBER.fullmatch(text.strip()) is None or not 1 <= int(text) <= 1024 * MEBIBYTE:
         raise ValueError("a number of bytes, from 1 to 1 GiB")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if NUMBER.fullmatch(text.strip()) is None or not 1 <= int(text) <= MOST_REQUESTS:
+        raise ValueError(f"a number from 1 to {MOST_REQUESTS}")
     return int(text)
 
 
@@ -149,6 +157,17 @@ class Settings:
     allow_background: bool = _setting("ALLOW_BACKGROUND", _switch, default=False)
     own_sessions_visible: bool = _setting("OWN_SESSIONS_VISIBLE", _switch, default=True)
     allowed_private_cidrs: tuple[Network, ...] = _setting("ALLOWED_PRIVATE_CIDRS", _networks, ())
+    circuit_breaker_enabled: bool = _setting("CIRCUIT_BREAKER_ENABLED", _switch, default=False)
+    circuit_breaker_failure_threshold: int = _setting(
+        "CIRCUIT_BREAKER_FAILURE_THRESHOLD", _count, 5
+    )
+    circuit_breaker_interval_seconds: float = _setting(
+        "CIRCUIT_BREAKER_INTERVAL", _some_seconds, 10.0
+    )
+    circuit_breaker_timeout_seconds: float = _setting(
+        "CIRCUIT_BREAKER_TIMEOUT", _some_seconds, 30.0
+    )
+    circuit_breaker_max_requests: int = _setting("CIRCUIT_BREAKER_MAX_REQUESTS", _count, 3)
     http_address: tuple[str, int | None] = _setting("HTTP_ADDRESS", _address, ("127.0.0.1", None))
     log_level: str = _setting("LOG_LEVEL", _level, "INFO")
     unknown: tuple[str, ...] = ()

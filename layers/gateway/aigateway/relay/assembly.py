@@ -6,11 +6,13 @@ from typing import Any, final
 
 from aigateway.clock import Clock, SystemClock
 from aigateway.ledger.store import Store
+from aigateway.pool.keyring import Keyrings
 from aigateway.pool.secrets import Secrets
 from aigateway.pool.snapshot import Pool
 from aigateway.relay.app import Gateway
 from aigateway.relay.asgi import Receive, Send
 from aigateway.relay.callers import Callers
+from aigateway.relay.cooldowns import Cooldowns
 from aigateway.relay.http1_upstream import Http1Upstream
 from aigateway.relay.intake import Intake
 from aigateway.relay.outgoing import Outgoing
@@ -76,7 +78,7 @@ def build(
     clock = clock or SystemClock()
     allowed = settings.allowed_private_cidrs
     upstream = upstream or Http1Upstream(clock, allowed)
-    pool = Pool()
+    pool, rings = Pool(), Keyrings()
     refresh = Refresh(
         store,
         pool,
@@ -84,11 +86,11 @@ def build(
         poll_seconds=settings.snapshot_poll_seconds,
         allow_byok=settings.allow_byok,
         allowed=allowed,
+        cooldowns=Cooldowns(store, rings, clock),
     )
     intake = Intake(settings, pool, Callers(store, clock, settings.key_cache_seconds))
-    gateway = Gateway(
-        settings, clock, store, upstream, Outgoing(settings, secrets), intake, refresh
-    )
+    outgoing = Outgoing(settings, secrets, upstream, rings, store, clock)
+    gateway = Gateway(settings, clock, store, outgoing, intake, refresh)
     for name in settings.unknown:
         logger.warning("unknown variable", extra={"variable": name})
     return App(gateway, store, upstream, refresh)

@@ -32,7 +32,7 @@ from aigateway.relay.doubts import warn_of
 from aigateway.relay.include_usage import Withholding, withholding_for
 from aigateway.relay.refusals import ID_HEADER
 from aigateway.relay.scribe import Readers, Scribe
-from aigateway.relay.upstream import Answer, Upstream, UpstreamRequest
+from aigateway.relay.upstream import Answer, KeysUsed, Upstream, UpstreamRequest
 from aigateway.steps import steps_of_closing
 from aigateway.transcript.reader import reader_for
 from aigateway.wire.headers import towards_client
@@ -75,7 +75,7 @@ class Exchange:
         asides: Asides,
         *,
         close_seconds: float,
-        credential_hint: str | None,
+        keys: KeysUsed,
         readers: Readers = reader_for,
     ) -> None:
         self._readers = readers
@@ -84,7 +84,7 @@ class Exchange:
         self._clock = clock
         self._asides = asides
         self._close_seconds = close_seconds
-        self._hint = credential_hint
+        self._keys = keys
         self._late: asyncio.Task[Parents | None] | None = None
         self.progress = Progress()
 
@@ -110,7 +110,8 @@ class Exchange:
         try:
             cut = await self._forward(opened, request, answering, send)
         except UpstreamFault as fault:
-            await self._close(opened, closed_by_refusal(opened, fault, self._clock.now()))
+            closed = closed_by_refusal(opened, fault, self._clock.now(), self._keys)
+            await self._close(opened, closed)
             raise
         except BaseException:
             await _abandon(answering)
@@ -187,6 +188,7 @@ class Exchange:
     async def _forward_chunks(
         self, answer: Answer, passing: Withholding, scribe: Scribe, send: Send
     ) -> None:
+        judge = answer.judge
         async for chunk in answer.chunks:
             if self.progress.first_byte_at is None:
                 self.progress.first_byte_at = self._clock.now()
@@ -194,6 +196,10 @@ class Exchange:
                 await self._deliver(passing.forward(chunk), send)
             finally:
                 scribe.hear(chunk)
+                if judge is not None and scribe.ended is not None:
+                    judge.ended(scribe.ended)
+        if judge is not None:
+            judge.ended(None)
 
     async def _deliver(self, chunk: bytes, send: Send) -> None:
         """Send a chunk; a client that is gone stops nothing: the rest is read and recorded."""
@@ -211,9 +217,7 @@ class Exchange:
         now = self.progress
         if now.scribe is not None:
             now.scribe.end(cut=cut)
-        return closed_by_scribe(
-            opened, now, ended_at=self._clock.now(), credential_hint=self._hint, cut=cut
-        )
+        return closed_by_scribe(opened, now, ended_at=self._clock.now(), keys=self._keys, cut=cut)
 
     async def _close(self, opened: Opened, closed: Closed) -> None:
         """Close the record within the bound; past it the write goes on aside."""

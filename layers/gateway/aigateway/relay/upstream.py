@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, final
 
 from aigateway.pool.providers import Provider
+from aigateway.transcript.facts import Ended
 from aigateway.wire.messages import Headers, ResponseHead
 
 CONNECT_SECONDS = 10.0
@@ -37,6 +38,26 @@ class UpstreamRequest:
     withholds_usage: bool = False
 
 
+@final
+@dataclass(slots=True)
+class KeysUsed:
+    """Which key a request went with last, and how many it was tried with, while it is served.
+
+    ``hint`` is the key's mask. ``status`` is the answer that the last key was refused with.
+    """
+
+    hint: str | None
+    tried: int
+    status: int | None = None
+
+
+def key_header(provider: Provider, key: str) -> tuple[bytes, bytes]:
+    """Return the header by which a provider takes a key."""
+    if provider.runtime_type == "anthropic":
+        return b"x-api-key", key.encode()
+    return b"authorization", b"Bearer " + key.encode()
+
+
 class Chunks(Protocol):
     """A body as it arrives. Raises ``UpstreamCut``, after everything that came before it."""
 
@@ -47,16 +68,29 @@ class Chunks(Protocol):
     async def aclose(self) -> None: ...
 
 
+class Judge(Protocol):
+    """Waits for how an answer that began well goes on; only the first word counts."""
+
+    def ended(self, ended: Ended | None) -> None:
+        """The response said how it ended, or is over without having said so."""
+
+    def left(self) -> None:
+        """Nobody listens any more."""
+
+
 @final
 class Answer:
     """A provider's answer; close it in any case."""
 
-    def __init__(self, head: ResponseHead, chunks: Chunks) -> None:
+    def __init__(self, head: ResponseHead, chunks: Chunks, judge: Judge | None = None) -> None:
         self.head = head
         self.chunks = chunks
+        self.judge = judge
 
     async def aclose(self) -> None:
         """Let go of the connection; one that is not at its end is aborted."""
+        if self.judge is not None:
+            self.judge.left()
         await self.chunks.aclose()
 
 
