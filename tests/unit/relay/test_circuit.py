@@ -13,6 +13,7 @@ from aigateway.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from aigateway.interception import Closed
 from aigateway.pool.breaker import Breaker
 from aigateway.pool.breaker_settings import BreakerSettings
 from aigateway.pool.providers import ProviderType
@@ -20,17 +21,25 @@ from aigateway.relay.asides import Asides
 from aigateway.relay.circuit import Guarded
 from aigateway.relay.notices import Notices
 from aigateway.relay.upstream import Answer, KeysUsed, UpstreamRequest
-from aigateway.transcript.facts import Ended, ErrorType
+from aigateway.transcript.facts import ErrorType, Outcome
+from tests.builders import a_closed, an_opened
 from tests.clocks import HeldClock
 from tests.unit.relay.pooled import Peer, Store, Told, a_provider
 
 SETTINGS = BreakerSettings(enabled=True, failure_threshold=2, timeout_seconds=30, max_requests=1)
 SCOPE = ("main", "/v1/messages", "m")
-COMPLETED = Ended("completed", 200, None, None, "end_turn")
+COMPLETED = a_closed(an_opened())
+STOPPED: list[Outcome] = ["client_disconnected", "gateway_timeout", "upstream_cut"]
 
 
-def failed(kind: ErrorType) -> Ended:
+def failed(kind: ErrorType) -> Closed:
     return replace(COMPLETED, outcome="failed", error_type=kind)
+
+
+def over(answer: Answer, closed: Closed) -> None:
+    judge = answer.take_judge()
+    assert judge is not None
+    judge.closed(closed)
 
 
 @final
@@ -125,9 +134,7 @@ async def test_an_error_event_of_a_failures_kind_counts_when_it_comes(kind: Erro
     made = Setup()
     for _ in range(2):
         answer = await made.sent(Told(200))
-        assert answer.judge is not None
-        answer.judge.ended(failed(kind))
-        answer.judge.ended(COMPLETED)
+        over(answer, failed(kind))
         await answer.aclose()
     assert made.state == "open"
 
@@ -137,8 +144,7 @@ async def test_error_events_of_other_kinds_do_not_count(kind: ErrorType) -> None
     made = Setup()
     for _ in range(2):
         answer = await made.sent(Told(200))
-        assert answer.judge is not None
-        answer.judge.ended(failed(kind))
+        over(answer, failed(kind))
     assert made.state == "closed"
 
 
@@ -149,8 +155,7 @@ async def test_a_callers_own_key_is_no_reason(status: int) -> None:
     for _ in range(3):
         await made.sent(Told(status), is_own=True)
     answer = await made.sent(Told(200), is_own=True)
-    assert answer.judge is not None
-    answer.judge.ended(failed("rate_limited"))
+    over(answer, failed("rate_limited"))
     assert made.state == "closed"
     await made.sent(Told(503), is_own=True)
     assert made.state == "open"
@@ -164,8 +169,7 @@ async def test_it_half_opens_and_a_trial_closes_it() -> None:
     assert await made.levels() == [2, 1]
     with pytest.raises(CircuitOpen):
         await made.sent(AssertionError("sent"))
-    assert answer.judge is not None
-    answer.judge.ended(None)
+    over(answer, COMPLETED)
     assert await made.levels() == [2, 1, 0]
 
 
@@ -185,8 +189,20 @@ async def test_a_trial_that_nobody_listens_to_gives_its_place_back() -> None:
     answer = await made.sent(Told(200))
     await answer.aclose()
     again = await made.sent(Told(200))
-    assert again.judge is not None
-    again.judge.ended(COMPLETED)
+    over(again, COMPLETED)
+    assert made.state == "closed"
+
+
+@pytest.mark.parametrize("outcome", STOPPED)
+async def test_a_trial_that_is_stopped_or_broken_off_gives_its_place_back(
+    outcome: Outcome,
+) -> None:
+    made = Setup()
+    await made.open()
+    made.clock.advance(30)
+    over(await made.sent(Told(200)), replace(COMPLETED, outcome=outcome, error_type="timeout"))
+    assert made.state == "half_open"
+    over(await made.sent(Told(200)), COMPLETED)
     assert made.state == "closed"
 
 

@@ -2,25 +2,27 @@
 
 The breaker is asked before anything is sent. What counts against a provider: that it cannot be
 reached or does not begin to answer, the statuses that say "too busy" or "too late", and the same
-words in an error event of a stream. A caller's own key says nothing when it is limited or
-refused. A request that nobody waited for to its end gives no verdict.
+words in an error event of a stream, which ends it. A caller's own key says nothing when it is
+limited or refused. A request that is stopped, or a stream that breaks off, gives no verdict.
 """
 
 from typing import final
 
 from aigateway.clock import Clock
 from aigateway.errors import CircuitOpen, UpstreamTimeout, UpstreamUnreachable
+from aigateway.interception import Closed
 from aigateway.pool.breaker import Breaker, Scope
 from aigateway.pool.breaker_settings import BreakerSettings
 from aigateway.relay.notices import Notices
 from aigateway.relay.upstream import Answer, KeysUsed, Upstream, UpstreamRequest
 from aigateway.steps import circuit_rejected, circuit_tripped
-from aigateway.transcript.facts import Ended, ErrorType
+from aigateway.transcript.facts import ErrorType
 
 FAILURES = frozenset({429, 503, 504})
 ANTHROPIC_FAILURES = FAILURES | {529}
 OF_THE_KEY = frozenset({401, 429})
 SUCCESSES = range(200, 300)
+OWN_WORDS: frozenset[ErrorType] = frozenset({"rate_limited", "unauthorized"})
 FAILED_WORDS: frozenset[ErrorType] = frozenset({"rate_limited", "overloaded", "timeout"})
 LEVELS = {"closed": 0, "half_open": 1, "open": 2}
 
@@ -75,9 +77,9 @@ class Guarded:
     async def aclose(self) -> None:
         """Do nothing: the connections are not this request's."""
 
-    def ended(self, ended: Ended | None) -> None:
-        kind = None if ended is None else ended.error_type
-        if self._is_own and kind in ("rate_limited", "unauthorized"):
+    def closed(self, closed: Closed) -> None:
+        kind = closed.error_type
+        if closed.outcome not in ("completed", "failed") or (self._is_own and kind in OWN_WORDS):
             self.left()
         else:
             self._judge(failed=kind in FAILED_WORDS)

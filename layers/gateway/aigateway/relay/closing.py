@@ -8,7 +8,7 @@ from typing import final
 from aigateway.errors import Answerable
 from aigateway.interception import Closed, Opened
 from aigateway.relay.scribe import Scribe, provider_request_id
-from aigateway.relay.upstream import KeysUsed
+from aigateway.relay.upstream import Judge, KeysUsed
 from aigateway.transcript.endings import error_type_of_status
 from aigateway.transcript.facts import Ended, ErrorType, Outcome, TokenUsage
 from aigateway.wire.masking import masked
@@ -54,7 +54,7 @@ class Progress:
 
     ``delivered_bytes`` counts what the client needs no more, the withheld chunk included.
     ``stopped`` is the outcome where it was stopped from outside; ``unreachable`` says that the
-    client could not be written to any more.
+    client could not be written to any more. ``judge`` waits for the end.
     """
 
     scribe: Scribe | None = None
@@ -63,6 +63,7 @@ class Progress:
     delivered_bytes: int = 0
     stopped: Outcome | None = None
     unreachable: bool = False
+    judge: Judge | None = None
 
 
 def closed_by_scribe(

@@ -163,7 +163,7 @@ class Exchange:
         """Forward the answer to its end; whether it broke off."""
         answer = await answering
         now = self.progress
-        now.head = answer.head
+        now.head, now.judge = answer.head, answer.take_judge()
         now.scribe = Scribe(
             answer.head,
             opened.dialect,
@@ -188,7 +188,6 @@ class Exchange:
     async def _forward_chunks(
         self, answer: Answer, passing: Withholding, scribe: Scribe, send: Send
     ) -> None:
-        judge = answer.judge
         async for chunk in answer.chunks:
             if self.progress.first_byte_at is None:
                 self.progress.first_byte_at = self._clock.now()
@@ -196,10 +195,6 @@ class Exchange:
                 await self._deliver(passing.forward(chunk), send)
             finally:
                 scribe.hear(chunk)
-                if judge is not None and scribe.ended is not None:
-                    judge.ended(scribe.ended)
-        if judge is not None:
-            judge.ended(None)
 
     async def _deliver(self, chunk: bytes, send: Send) -> None:
         """Send a chunk; a client that is gone stops nothing: the rest is read and recorded."""
@@ -217,7 +212,10 @@ class Exchange:
         now = self.progress
         if now.scribe is not None:
             now.scribe.end(cut=cut)
-        return closed_by_scribe(opened, now, ended_at=self._clock.now(), keys=self._keys, cut=cut)
+        closed = closed_by_scribe(opened, now, ended_at=self._clock.now(), keys=self._keys, cut=cut)
+        if now.judge is not None:
+            now.judge.closed(closed)
+        return closed
 
     async def _close(self, opened: Opened, closed: Closed) -> None:
         """Close the record within the bound; past it the write goes on aside."""

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from typing import Protocol, final
 
+from aigateway.interception import Closed
 from aigateway.pool.providers import Provider
-from aigateway.transcript.facts import Ended
 from aigateway.wire.messages import Headers, ResponseHead
 
 CONNECT_SECONDS = 10.0
@@ -69,28 +69,32 @@ class Chunks(Protocol):
 
 
 class Judge(Protocol):
-    """Waits for how an answer that began well goes on; only the first word counts."""
+    """Waits for how an answer that began well goes on. One of the two is called, once."""
 
-    def ended(self, ended: Ended | None) -> None:
-        """The response said how it ended, or is over without having said so."""
+    def closed(self, closed: Closed) -> None:
+        """The answer is over, and this is what is recorded of it."""
 
     def left(self) -> None:
-        """Nobody listens any more."""
+        """Nobody took the answer."""
 
 
 @final
 class Answer:
-    """A provider's answer; close it in any case."""
+    """A provider's answer; close it in any case. Who takes it takes its judge, if it has one."""
 
-    def __init__(self, head: ResponseHead, chunks: Chunks, judge: Judge | None = None) -> None:
+    def __init__(self, head: ResponseHead, chunks: Chunks) -> None:
         self.head = head
         self.chunks = chunks
-        self.judge = judge
+        self.judge: Judge | None = None
+
+    def take_judge(self) -> Judge | None:
+        judge, self.judge = self.judge, None
+        return judge
 
     async def aclose(self) -> None:
         """Let go of the connection; one that is not at its end is aborted."""
-        if self.judge is not None:
-            self.judge.left()
+        if (judge := self.take_judge()) is not None:
+            judge.left()
         await self.chunks.aclose()
 
 
