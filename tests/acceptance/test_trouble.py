@@ -100,8 +100,9 @@ async def test_row_55_a_trial_under_way_is_half_open(stage: Stage) -> None:
     stage.peer.scripts.append(stalling)
     body = json.dumps(messages("go", stream=True) | {"model": "m-1"}).encode()
     trial = asyncio.create_task(stage.send(PATH, body))
-    while await levels(stage) != {"m-1": 1}:  # noqa: ASYNC110 - what is stored is looked at
-        await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        while await levels(stage) != {"m-1": 1}:  # noqa: ASYNC110 - what is stored is looked at
+            await asyncio.sleep(0)
     assert (await asked(stage)).status == 503
     trial.cancel()
     await asyncio.gather(trial, return_exceptions=True)
