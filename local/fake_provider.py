@@ -105,6 +105,7 @@ class _Provider:
             body = json.loads(decoded(bytes(entry.body), given.get("content-encoding", "")))
             ask = module.read(body, len(entry.body))
             wishes = self._wishes(given.get("x-fake") or wishes_in(ask.prompt) or "", ask)
+            wishes = wishes.for_key(given.get("x-api-key") or given.get("authorization", ""))
         except (ValueError, AttributeError, KeyError, TypeError) as problem:
             await answer.refuse(400, f"The request cannot be read: {problem}")
             return

@@ -12,7 +12,10 @@ from tests.acceptance.words import PROVIDER_KEY
 
 @final
 class HeldKeys:
-    """Has the same key for every reference, but for those whose provider is in ``missing``."""
+    """Has one key for every reference ``k1`` and one for each other id.
+
+    Those of a provider in ``missing`` cannot be read.
+    """
 
     def __init__(self, *missing: str) -> None:
         self.missing = set(missing)
@@ -25,7 +28,11 @@ class HeldKeys:
             raise self.fault
         if ref.provider in self.missing:
             raise SecretUnavailable(f"the key of provider {ref.provider} cannot be read")
-        return PROVIDER_KEY
+        return provider_key(ref.key_id)
+
+
+def provider_key(key_id: str) -> str:
+    return PROVIDER_KEY if key_id == "k1" else f"sk-provider-planted-number-{key_id}"
 
 
 def a_reload(

@@ -14,6 +14,8 @@ Faults (one of)
     stall                 nothing more is sent until the client leaves
     empty                 status 200 and no byte of body
     truncate              the second half of the body is missing, its end is clean
+    keys=END:STATUS[:S],…  a request whose key ends so is refused so, with S as ``retry-after``;
+                          goes with any other fault for the other keys
   at=N                    streams: events sent before the fault (3); a document breaks in half
   times=N                 only the first N requests with this very wish list fail (0: all of them)
 Pace and encoding
@@ -43,6 +45,7 @@ Fault = Literal["status", "error", "failed", "cut", "end", "stall", "empty", "tr
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 ENCODINGS = ("gzip", "deflate", "br", "zstd")
 PROMPT_WISHES = re.compile(r"\[\[fake ([^\]]*)\]\]")
+REFUSED_KEY = re.compile(r"[A-Za-z0-9_-]+:[45][0-9]{2}(:[0-9]+)?")
 USAGE_PARTS = 4
 
 
@@ -58,6 +61,7 @@ class Wishes:
     times: int = 0
     retry_after: str = ""
     should_retry: str = ""
+    keys: tuple[str, ...] = ()
     wait: int = 0
     drip: int = 0
     split: int = 0
@@ -75,6 +79,14 @@ class Wishes:
 
     def without_fault(self) -> "Wishes":
         return replace(self, fault=None, detail="")
+
+    def for_key(self, key: str) -> "Wishes":
+        """What is wished for a request that comes with this key."""
+        for refused in self.keys:
+            end, status, *after = refused.split(":")
+            if key.endswith(end):
+                return replace(self, fault="status", detail=status, retry_after="".join(after))
+        return self
 
 
 KINDS = MappingProxyType({field.name: field.type for field in fields(Wishes)})
@@ -101,7 +113,9 @@ def _with(wishes: Wishes, name: str, value: str, pair: str) -> Wishes:
         return replace(wishes, fault=name, detail=value)
     if name == "encoding" and value not in ENCODINGS:
         raise ValueError(f"expected one of {', '.join(ENCODINGS)}, found {pair!r}")
-    if name in {"tools", "then"}:
+    if name == "keys" and not all(REFUSED_KEY.fullmatch(part) for part in value.split(",")):
+        raise ValueError(f"expected key:status or key:status:seconds, found {pair!r}")
+    if name in {"tools", "then", "keys"}:
         changed: dict[str, Any] = {name: tuple(filter(None, value.split(",")))}
         return replace(wishes, **changed)
     if name == "usage":

@@ -175,5 +175,7 @@ async def test_i17_a_member_sees_the_names_of_its_own(store: Store) -> None:
 
 
 async def test_refusals_and_passed_requests_name_nothing(store: Store) -> None:
-    await store.count((*rejected("not_allowed"), *passed_through("other", "/v1/models", "GET", 1)))
+    await store.count(
+        (*rejected("not_allowed"), *passed_through("other", "/v1/models", "GET", 1, 1))
+    )
     assert await names(store, "providers") == []

@@ -25,6 +25,7 @@ from aigateway.wire.messages import RequestHead
 MODULES = [found.name for found in pkgutil.walk_packages(aigateway.__path__, "aigateway.")]
 LIVE = {
     "aigateway.relay.closing.Progress": "how far one exchange has come, held by it alone",
+    "aigateway.relay.upstream.KeysUsed": "which key one exchange has come to, held by it alone",
     "aigateway.ledger.dynamodb.connection.Partition": "a place in a walk, moved by it alone",
     "aigateway.sessions.threads._Walk": "threads while they are being put together",
 }

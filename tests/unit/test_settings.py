@@ -92,11 +92,28 @@ def test_durations_are_read_in_each_of_their_forms(text: str, seconds: float) ->
 
 
 @pytest.mark.parametrize(
-    "name", ["EXCHANGE_SECONDS", "FIRST_BYTE_TIMEOUT", "IDLE_TIMEOUT", "RELOAD_INTERVAL"]
+    "name",
+    [
+        "EXCHANGE_SECONDS",
+        "FIRST_BYTE_TIMEOUT",
+        "IDLE_TIMEOUT",
+        "RELOAD_INTERVAL",
+        "CIRCUIT_BREAKER_INTERVAL",
+        "CIRCUIT_BREAKER_TIMEOUT",
+    ],
 )
 def test_a_limit_of_nothing_at_all_is_refused(name: str) -> None:
     (problem,) = problems_of({f"AIGW_{name}": "0s"})
     assert problem.startswith(f"AIGW_{name}: ")
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1001", "1.5", "", "five", "²"])
+def test_a_threshold_is_a_number_from_one_to_a_thousand(text: str) -> None:
+    for name in ("CIRCUIT_BREAKER_FAILURE_THRESHOLD", "CIRCUIT_BREAKER_MAX_REQUESTS"):
+        (problem,) = problems_of({f"AIGW_{name}": text})
+        assert problem.startswith(f"AIGW_{name}: expected a number")
+    read = Settings.from_env({"AIGW_CIRCUIT_BREAKER_MAX_REQUESTS": " 1000 "})
+    assert read.circuit_breaker_max_requests == 1000
 
 
 @pytest.mark.parametrize(("text", "expected"), [("TRUE", True), ("1", True), ("no", False)])

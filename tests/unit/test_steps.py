@@ -147,5 +147,7 @@ def test_a_long_name_is_cut_between_characters(name: str) -> None:
 def test_refusals_and_passed_requests_are_counted_by_closed_words() -> None:
     assert rejected("invalid_json") == (Step("J", ("invalid_json",), "n", 1),)
     key = ("openai", "/v1/models/*", "GET")
-    steps = passed_through(*key, seconds=1.5)
+    steps = passed_through(*key, seconds=1.5, key_attempts=0)
     assert steps == (Step("P", key, "n", 1), Step("P", key, "d1", 1), Step("P", key, "ds", 1500))
+    tried = passed_through(*key, seconds=1.5, key_attempts=3)
+    assert tried == (*steps, Step("P", key, "k2", 1), Step("P", key, "ks", 3))

@@ -17,6 +17,9 @@
     ├── UpstreamFault              the provider could not be reached or broke off
     │   ├── UpstreamUnreachable                                       502
     │   ├── UpstreamTimeout                                           504
+    │   ├── KeyPoolExhausted       every key cools                    429
+    │   ├── KeyPoolUnauthorized    or is none any more                502
+    │   ├── CircuitOpen            it was not asked at all            503
     │   └── UpstreamCut            the head is out already: no status
     ├── LedgerFault                a record could not be written or read
     │   ├── RecorderUnavailable, AuthUnavailable                      503
@@ -43,16 +46,18 @@ class Answerable(GatewayError):
     """An error that a client gets to see, in the shape of its dialect.
 
     ``anthropic_type`` and ``openai_type`` are the vendors' own words for the kind of error;
-    without them the status decides. ``cured_by_time`` false sends ``x-should-retry: false``,
-    which the vendors' SDKs obey; ``retry_after`` is in whole seconds.
+    without them the status decides. ``openai_code`` stands in for ``code`` in OpenAI's bodies.
+    ``cured_by_time`` false sends ``x-should-retry: false``, which the vendors' SDKs obey;
+    ``retry_after`` is in whole seconds.
     """
 
     status: ClassVar[int]
     code: ClassVar[str]
     anthropic_type: ClassVar[str | None] = None
     openai_type: ClassVar[str | None] = None
+    openai_code: ClassVar[str | None] = None
     cured_by_time: ClassVar[bool] = False
-    retry_after: ClassVar[int | None] = None
+    retry_after: int | None = None
 
 
 class Refusal(Answerable):
@@ -165,6 +170,33 @@ class UpstreamTimeout(UpstreamFault):
     anthropic_type = "timeout_error"
 
 
+class KeyPoolExhausted(UpstreamFault):
+    """Every key of the provider cools; ``retry_after`` is the shortest wait for a limited one."""
+
+    status, code = 429, "key_pool_exhausted"
+    anthropic_type = openai_type = "rate_limit_error"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class KeyPoolUnauthorized(UpstreamFault):
+    status, code = 502, "key_pool_unauthorized"
+    cured_by_time = False
+
+
+class CircuitOpen(UpstreamFault):
+    """The provider failed too often of late; ``retry_after`` is how long a circuit stays open."""
+
+    status, code = 503, "circuit_open"
+    anthropic_type, openai_code = "overloaded_error", "service_unavailable"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class UpstreamCut(UpstreamFault):
     """The provider broke off after its head: bytes are out, so there is nothing to answer."""
 
@@ -176,7 +208,7 @@ class LedgerFault(Answerable):
 
     status, code = 503, "ledger_unavailable"
     cured_by_time = True
-    retry_after: ClassVar[int | None] = 1
+    retry_after: int | None = 1
 
 
 class RecorderUnavailable(LedgerFault):

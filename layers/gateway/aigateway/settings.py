@@ -45,6 +45,8 @@ RETENTION = re.compile(r"([0-9]{1,9})(h|d|w)?")
 ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+))(?::([0-9]{1,5}))?")
 HIGHEST_PORT = 65_535
 NUMBER = re.compile(r"[0-9]{1,10}")
+MOST_REQUESTS = 1000
+"""No threshold of a circuit breaker makes sense above it."""
 SECRETS_PREFIX = re.compile(r"[A-Za-z0-9/_+=.@-]{1,200}/")
 """What Secrets Manager allows in names (API reference of CreateSecret, read 2026-07)."""
 SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -88,6 +90,12 @@ def _size(text: str) -> int:
 
 
 def _count(text: str) -> int:
+    if NUMBER.fullmatch(text.strip()) is None or not 1 <= int(text) <= MOST_REQUESTS:
+        raise ValueError(f"a number from 1 to {MOST_REQUESTS}")
+    return int(text)
+
+
+def _limit(text: str) -> int:
     if NUMBER.fullmatch(text.strip()) is None or int(text) > MOST_AT_ONCE:
         raise ValueError("a number, from 0 to 100000")
     return int(text)
@@ -168,8 +176,8 @@ class Settings:
     first_byte_seconds: float = _setting("FIRST_BYTE_TIMEOUT", _some_seconds, 600.0)
     idle_seconds: float = _setting("IDLE_TIMEOUT", _some_seconds, 300.0)
     auth_modes: tuple[str, ...] = _setting("AUTH_MODES", _auth_modes, ("key",))
-    max_concurrency: int = _setting("MAX_CONCURRENCY", _count, 0)
-    requests_per_second: int = _setting("RATE_LIMIT", _count, 0)
+    max_concurrency: int = _setting("MAX_CONCURRENCY", _limit, 0)
+    requests_per_second: int = _setting("RATE_LIMIT", _limit, 0)
     key_cache_seconds: float = _setting("KEY_CACHE", _seconds, 60.0)
     snapshot_poll_seconds: float = _setting("SNAPSHOT_POLL", _seconds, 15.0)
     reload_interval_seconds: float = _setting("RELOAD_INTERVAL", _some_seconds, 60.0)
@@ -177,6 +185,17 @@ class Settings:
     allow_background: bool = _setting("ALLOW_BACKGROUND", _switch, default=False)
     own_sessions_visible: bool = _setting("OWN_SESSIONS_VISIBLE", _switch, default=True)
     allowed_private_cidrs: tuple[Network, ...] = _setting("ALLOWED_PRIVATE_CIDRS", _networks, ())
+    circuit_breaker_enabled: bool = _setting("CIRCUIT_BREAKER_ENABLED", _switch, default=False)
+    circuit_breaker_failure_threshold: int = _setting(
+        "CIRCUIT_BREAKER_FAILURE_THRESHOLD", _count, 5
+    )
+    circuit_breaker_interval_seconds: float = _setting(
+        "CIRCUIT_BREAKER_INTERVAL", _some_seconds, 10.0
+    )
+    circuit_breaker_timeout_seconds: float = _setting(
+        "CIRCUIT_BREAKER_TIMEOUT", _some_seconds, 30.0
+    )
+    circuit_breaker_max_requests: int = _setting("CIRCUIT_BREAKER_MAX_REQUESTS", _count, 3)
     http_address: tuple[str, int | None] = _setting("HTTP_ADDRESS", _address, ("127.0.0.1", None))
     log_level: str = _setting("LOG_LEVEL", _level, "INFO")
     unknown: tuple[str, ...] = ()

@@ -125,11 +125,37 @@ def rejected(code: str) -> tuple[Step, ...]:
     return (Step("J", (code,), "n", 1),)
 
 
-def passed_through(provider: str, route: str, method: str, seconds: float) -> tuple[Step, ...]:
+def passed_through(
+    provider: str, route: str, method: str, seconds: float, key_attempts: int
+) -> tuple[Step, ...]:
     """Return the steps of a pass-through request that took ``seconds``."""
     key = (provider, route, method)
-    return (
+    steps = (
         Step("P", key, "n", 1),
         Step("P", key, f"d{bucket(DURATION_SECONDS, seconds)}", 1),
         Step("P", key, "ds", round(seconds * 1000)),
     )
+    if not key_attempts:
+        return steps
+    tried = Step("P", key, f"k{bucket(KEY_ATTEMPTS, key_attempts)}", 1)
+    return (*steps, tried, Step("P", key, "ks", key_attempts))
+
+
+def key_marked(provider: str, reason: str) -> tuple[Step, ...]:
+    """Return the step of a key of a pool that begins to cool."""
+    return (Step("K", (provider,), f"r:{reason}", 1),)
+
+
+def keys_exhausted(provider: str, outcome: str) -> tuple[Step, ...]:
+    """Return the step of a request for which a pool had no key any more."""
+    return (Step("K", (provider,), f"x:{outcome}", 1),)
+
+
+def circuit_tripped(scope: tuple[str, str, str]) -> tuple[Step, ...]:
+    """Return the step of a breaker that opens: its provider, endpoint and model."""
+    return (Step("B", scope, "tr", 1),)
+
+
+def circuit_rejected(scope: tuple[str, str, str]) -> tuple[Step, ...]:
+    """Return the step of a request that an open breaker refuses."""
+    return (Step("B", scope, "rj", 1),)

@@ -129,6 +129,8 @@ async def test_a_prompt_can_ask_for_a_fault(ask: Ask) -> None:
         ("cut;end", "end"),
         ("encoding=rot13", "rot13"),
         ("usage=1,2", "usage"),
+        ("keys=k1", "keys=k1"),
+        ("keys=k1:200", "keys=k1:200"),
     ],
 )
 async def test_a_wish_that_cannot_be_read_is_refused_by_name(
@@ -137,6 +139,21 @@ async def test_a_wish_that_cannot_be_read_is_refused_by_name(
     answered = await ask("/v1/messages", asking("/v1/messages", stream=True), wishes)
     assert answered.status == 400
     assert named in answered.document["error"]["message"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("name", ["x-api-key", "authorization"])
+async def test_a_key_can_be_refused_while_another_one_serves(
+    app: App, path: str, name: str
+) -> None:
+    body = json.dumps(asking(path, stream=False)).encode()
+    given = {"x-fake": "keys=one:429:30,two:401"}
+    answers = [
+        await call(app, "POST", path, [body], given | {name: f"Bearer sk-{key}"})
+        for key in ("one", "two", "three")
+    ]
+    assert [answered.status for answered in answers] == [429, 401, 200]
+    assert [answered.headers.get("retry-after") for answered in answers] == ["30", None, None]
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -12,7 +12,7 @@ from aigateway.pool.providers import BaseUrl, Provider
 from aigateway.relay.asides import Asides
 from aigateway.relay.exchange import Exchange
 from aigateway.relay.scribe import Readers
-from aigateway.relay.upstream import Answer, UpstreamRequest
+from aigateway.relay.upstream import Answer, KeysUsed, UpstreamRequest
 from aigateway.steps import Step
 from aigateway.transcript.facts import Dialect, Fact
 from aigateway.transcript.reader import reader_for
@@ -195,7 +195,7 @@ def an_exchange(
         SystemClock(),
         asides,
         close_seconds=close_seconds,
-        credential_hint="sk-a...xyz1",
+        keys=KeysUsed("sk-a...xyz1", 1),
         readers=readers,
     )
     return exchange, asides

@@ -9,13 +9,17 @@ import pytest
 from aigateway.errors import (
     Answerable,
     BackgroundNotSupported,
+    CircuitOpen,
     InvalidJson,
+    KeyPoolExhausted,
+    KeyPoolUnauthorized,
     UpstreamTimeout,
     UpstreamUnreachable,
 )
 from aigateway.interception import Closed
 from aigateway.relay.closing import Progress, closed_by_refusal, closed_by_scribe
 from aigateway.relay.scribe import Scribe
+from aigateway.relay.upstream import KeysUsed
 from aigateway.transcript.facts import Dialect
 from aigateway.wire.messages import ResponseHead
 from tests.builders import an_opened, at
@@ -44,9 +48,8 @@ def closed(
     plain: dict[str, Any] = {"first_byte_at": at(1), "delivered_bytes": len(body)}
     progress = Progress(scribe, head, **plain | changed)
     opened = replace(OPENED, dialect=dialect, metadata=metadata or {})
-    return closed_by_scribe(
-        opened, progress, ended_at=at(2), credential_hint="sk-a...wxyz", cut=cut
-    )
+    keys = KeysUsed("sk-a...wxyz", 1)
+    return closed_by_scribe(opened, progress, ended_at=at(2), keys=keys, cut=cut)
 
 
 def test_a_whole_stream_is_completed_with_everything_it_said() -> None:
@@ -92,7 +95,8 @@ def test_before_that_the_record_says_who_stopped_it(stopped: str, error_type: st
         record = closed(body, cut=True, stopped=stopped)
         assert (record.outcome, record.error_type) == (stopped, error_type)
     progress = Progress(stopped=stopped)  # type: ignore[arg-type]  # cases are plain words
-    record = closed_by_scribe(OPENED, progress, ended_at=at(1), credential_hint=None)
+    record = closed_by_scribe(OPENED, progress, ended_at=at(1), keys=KeysUsed("sk-a...wxyz", 2))
+    assert (record.key_attempts, record.credential_hint) == (2, "sk-a...wxyz")
     assert (record.outcome, record.error_type) == (stopped, error_type)
     assert record.http_status is None
     assert record.usage_missing
@@ -151,6 +155,9 @@ def test_a_deaf_scribe_hides_no_cut_and_no_end_from_outside() -> None:
         (BackgroundNotSupported("m"), "bad_request"),
         (UpstreamUnreachable("m"), "server_error"),
         (UpstreamTimeout("m"), "timeout"),
+        (KeyPoolExhausted("m", 9), "rate_limited"),
+        (KeyPoolUnauthorized("m"), "unauthorized"),
+        (CircuitOpen("m", 30), "overloaded"),
     ],
 )
 def test_an_answer_of_our_own_is_failed_and_has_no_providers_status(
@@ -160,6 +167,13 @@ def test_an_answer_of_our_own_is_failed_and_has_no_providers_status(
     assert (record.outcome, record.error_type, record.error_message) == ("failed", error_type, "m")
     assert record.http_status is None
     assert record.ended_at - OPENED.started_at == timedelta(seconds=1)
+
+
+def test_a_refusal_behind_attempts_says_what_the_last_one_came_to() -> None:
+    keys = KeysUsed("sk-b...wxyz", 2, 429)
+    record = closed_by_refusal(OPENED, KeyPoolExhausted("m", 9), at(1), keys)
+    found = (record.http_status, record.key_attempts, record.credential_hint)
+    assert found == (429, 2, "sk-b...wxyz")
 
 
 def test_a_background_response_that_goes_on_is_completed_without_usage() -> None:

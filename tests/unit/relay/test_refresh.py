@@ -7,9 +7,11 @@ import pytest
 
 from aigateway.errors import LedgerFault
 from aigateway.ledger.store import Published, ReloadState
+from aigateway.pool.keyring import Keyrings
 from aigateway.pool.providers import ProviderRow
 from aigateway.pool.snapshot import Pool, snapshot_document
 from aigateway.relay.asides import Asides
+from aigateway.relay.cooldowns import Cooldowns
 from aigateway.relay.refresh import Refresh
 from tests.clocks import HeldClock
 
@@ -74,6 +76,7 @@ def setup(poll_seconds: float = 15.0, version: int = 1) -> Setup:
         poll_seconds=poll_seconds,
         allow_byok=True,
         allowed=(),
+        cooldowns=Cooldowns(directory, Keyrings(), clock),  # type: ignore[arg-type]  # not asked
     )
     return Setup(directory, pool, clock, refresh)
 

@@ -11,7 +11,7 @@ from aigateway.relay.refusals import Shape, json_answer, refused, shape_of
 from aigateway.transcript.facts import Dialect
 
 AUTH, ASKED, SERVER = "authentication_error", "invalid_request_error", "server_error"
-API, FORBIDDEN = "api_error", "permission_error"
+API, FORBIDDEN, RATE = "api_error", "permission_error", "rate_limit_error"
 NEVER = {"x-should-retry": "false"}
 
 TABLE: list[tuple[Answerable, int, str, str, str, dict[str, str]]] = [
@@ -45,6 +45,10 @@ TABLE: list[tuple[Answerable, int, str, str, str, dict[str, str]]] = [
      {"retry-after": "1"}),
     (errors.UpstreamUnreachable("m"), 502, API, SERVER, "upstream_unreachable", {}),
     (errors.UpstreamTimeout("m"), 504, "timeout_error", SERVER, "upstream_timeout", {}),
+    (errors.KeyPoolExhausted("m", 9), 429, RATE, RATE, "key_pool_exhausted", {"retry-after": "9"}),
+    (errors.KeyPoolUnauthorized("m"), 502, API, SERVER, "key_pool_unauthorized", NEVER),
+    (errors.CircuitOpen("m", 30), 503, "overloaded_error", SERVER, "circuit_open",
+     {"retry-after": "30"}),
     (errors.InternalError("m"), 500, API, SERVER, "internal_error", {}),
 ]  # fmt: skip
 
@@ -59,13 +63,14 @@ def test_every_refusal_in_both_shapes(
     headers: dict[str, str],
 ) -> None:
     always = {"content-type": "application/json", "x-ai-gateway-error": code}
+    inner = "service_unavailable" if code == "circuit_open" else code
     bodies: dict[Shape, object] = {
         "anthropic": {
             "type": "error",
             "error": {"type": anthropic, "message": "m"},
             "request_id": "r1",
         },
-        "openai": {"error": {"message": "m", "type": openai, "param": None, "code": code}},
+        "openai": {"error": {"message": "m", "type": openai, "param": None, "code": inner}},
     }
     for shape, body in bodies.items():
         answer = refused(error, shape, "r1")

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from aigateway.addresses import Network, literal_of, may_be_dialled
 from aigateway.errors import RowInvalid
+from aigateway.pool.breaker_settings import NO_OVERRIDES, BreakerOverrides, overrides_from
 from aigateway.pool.key_refs import arns_from, key_id_of_arn
 from aigateway.wire.masking import mask
 
@@ -134,6 +135,7 @@ class Provider:
     first_byte_seconds: float | None = None
     idle_seconds: float | None = None
     inject_usage: bool = True
+    circuit_breaker: BreakerOverrides = NO_OVERRIDES
 
     @property
     def runtime_type(self) -> RuntimeType:
@@ -227,6 +229,7 @@ def provider_from(
         first_byte_seconds=_seconds(document, "first_byte_timeout_s"),
         idle_seconds=_seconds(document, "idle_timeout_s"),
         inject_usage=_switch(document, "inject_usage"),
+        circuit_breaker=overrides_from(document.get("circuit_breaker")),
     )
 
 

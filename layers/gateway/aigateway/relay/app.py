@@ -40,7 +40,6 @@ from aigateway.relay.passthrough import Passthrough
 from aigateway.relay.probes import asks_for_websocket, probe_answer
 from aigateway.relay.refresh import Refresh
 from aigateway.relay.refusals import ID_HEADER, Shape, refused, shape_of
-from aigateway.relay.upstream import Upstream
 from aigateway.settings import Settings
 from aigateway.steps import rejected
 from aigateway.transcript.facts import Outcome
@@ -72,7 +71,6 @@ class Gateway:
         settings: Settings,
         clock: Clock,
         records: Records,
-        upstream: Upstream,
         outgoing: Outgoing,
         intake: Intake,
         refresh: Refresh,
@@ -82,12 +80,11 @@ class Gateway:
         self._settings = settings
         self._clock = clock
         self._records = records
-        self._upstream = upstream
         self._outgoing = outgoing
         self._intake = intake
         self._refresh = refresh
         self._limits = limits
-        self._passthrough = Passthrough(records, upstream, clock)
+        self._passthrough = Passthrough(records, clock)
         self._serving: set[asyncio.Future[None]] = set()
 
     async def serve(
@@ -174,27 +171,27 @@ class Gateway:
     async def _relay(self, call: Call, admitted: Admitted) -> None:
         body = await read_body(call.head, call.receive, self._settings.max_request_bytes)
         if admitted.route.dialect is None:
-            request, _ = await self._outgoing.request(call.head, body, admitted)
-            relaying = self._passthrough.relay(admitted.route, request, call.send, call.asides)
+            sending = await self._outgoing.sending(call.head, body, admitted, call.asides, None)
+            relaying = self._passthrough.relay(admitted.route, sending, call.send, call.asides)
             await self._watched(call, Progress(), relaying)
             return
         taken = self._intake.take(call.head, body, admitted, call.started_at)
-        request, hint = await self._outgoing.request(call.head, body, admitted)
+        opened = taken.opened
+        sending = await self._outgoing.sending(call.head, body, admitted, call.asides, opened)
         exchange = Exchange(
             self._records,
-            self._upstream,
+            sending.upstream,
             self._clock,
             call.asides,
             close_seconds=self._settings.close_seconds,
-            credential_hint=hint,
+            keys=sending.keys,
         )
-        opened = taken.opened
         shape = self._shape(call, admitted)
         try:
             if taken.refusal is not None:
                 await exchange.record_refusal(opened, taken.refusal)
                 raise taken.refusal
-            asked = asking_for_usage(request, opened)
+            asked = asking_for_usage(sending.request, opened)
             relaying = exchange.relay(opened, asked, call.send)
             await self._watched(call, exchange.progress, relaying)
         except LedgerFault:

@@ -7,11 +7,13 @@ from typing import Any, final
 from aigateway.caller.principals import signer_of
 from aigateway.clock import Clock, SystemClock
 from aigateway.ledger.store import Store
+from aigateway.pool.keyring import Keyrings
 from aigateway.pool.secrets import Secrets
 from aigateway.pool.snapshot import Pool
 from aigateway.relay.app import Gateway
 from aigateway.relay.asgi import Receive, Send
 from aigateway.relay.callers import Callers
+from aigateway.relay.cooldowns import Cooldowns
 from aigateway.relay.http1_upstream import Http1Upstream
 from aigateway.relay.intake import Intake
 from aigateway.relay.limits import Limits
@@ -86,7 +88,7 @@ def build(
     clock = clock or SystemClock()
     allowed = settings.allowed_private_cidrs
     upstream = upstream or Http1Upstream(clock, allowed)
-    pool = Pool()
+    pool, rings = Pool(), Keyrings()
     refresh = Refresh(
         store,
         pool,
@@ -94,6 +96,7 @@ def build(
         poll_seconds=settings.snapshot_poll_seconds,
         allow_byok=settings.allow_byok,
         allowed=allowed,
+        cooldowns=Cooldowns(store, rings, clock),
     )
     intake = Intake(settings, pool, Callers(store, clock, settings.key_cache_seconds))
     limits = Limits(
@@ -102,8 +105,8 @@ def build(
         concurrency=settings.max_concurrency,
         per_second=settings.requests_per_second,
     )
-    outgoing = Outgoing(settings, secrets)
-    gateway = Gateway(settings, clock, store, upstream, outgoing, intake, refresh, limits=limits)
+    outgoing = Outgoing(settings, secrets, upstream, rings, store, clock)
+    gateway = Gateway(settings, clock, store, outgoing, intake, refresh, limits=limits)
     for name in settings.unknown:
         logger.warning("unknown variable", extra={"variable": name})
     return App(gateway, store, upstream, refresh, takes_signatures="iam" in settings.auth_modes)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import final
 
-from aigateway.errors import Answerable, UpstreamTimeout
+from aigateway.errors import Answerable
 from aigateway.interception import Closed, Opened
 from aigateway.relay.scribe import Scribe, provider_request_id
+from aigateway.relay.upstream import Judge, KeysUsed
 from aigateway.transcript.endings import error_type_of_status
 from aigateway.transcript.facts import Ended, ErrorType, Outcome, TokenUsage
 from aigateway.wire.masking import masked
@@ -17,18 +18,32 @@ SUCCESSES = range(200, 300)
 GOING_ON = ("queued", "in_progress")
 """A response that was asked for in the background is over for us: its result comes elsewhere."""
 
-BAD_REQUEST_CODES = frozenset({"invalid_json", "background_not_supported"})
+KINDS: Mapping[str, ErrorType] = {
+    "invalid_json": "bad_request",
+    "background_not_supported": "bad_request",
+    "upstream_timeout": "timeout",
+    "key_pool_exhausted": "rate_limited",
+    "key_pool_unauthorized": "unauthorized",
+    "circuit_open": "overloaded",
+}
+"""Kinds of our own errors by their codes; the others are the server's."""
+
+NO_KEYS = KeysUsed(None, 0)
 
 
-def closed_by_refusal(opened: Opened, error: Answerable, at: datetime) -> Closed:
-    """Close a record whose answer is the gateway's own error."""
-    kind: ErrorType = "server_error"
-    if error.code in BAD_REQUEST_CODES:
-        kind = "bad_request"
-    elif isinstance(error, UpstreamTimeout):
-        kind = "timeout"
+def closed_by_refusal(
+    opened: Opened, error: Answerable, at: datetime, keys: KeysUsed = NO_KEYS
+) -> Closed:
+    """Close a record whose answer is the gateway's own error; ``keys``: it was tried with them."""
     return Closed(
-        id=opened.id, outcome="failed", ended_at=at, error_type=kind, error_message=str(error)
+        id=opened.id,
+        outcome="failed",
+        ended_at=at,
+        error_type=KINDS.get(error.code, "server_error"),
+        error_message=str(error),
+        http_status=keys.status,
+        key_attempts=keys.tried,
+        credential_hint=keys.hint,
     )
 
 
@@ -39,7 +54,7 @@ class Progress:
 
     ``delivered_bytes`` counts what the client needs no more, the withheld chunk included.
     ``stopped`` is the outcome where it was stopped from outside; ``unreachable`` says that the
-    client could not be written to any more.
+    client could not be written to any more. ``judge`` waits for the end.
     """
 
     scribe: Scribe | None = None
@@ -48,6 +63,7 @@ class Progress:
     delivered_bytes: int = 0
     stopped: Outcome | None = None
     unreachable: bool = False
+    judge: Judge | None = None
 
 
 def closed_by_scribe(
@@ -55,7 +71,7 @@ def closed_by_scribe(
     progress: Progress,
     *,
     ended_at: datetime,
-    credential_hint: str | None,
+    keys: KeysUsed,
     cut: bool = False,
 ) -> Closed:
     """Close a record with what the scribe heard.
@@ -71,6 +87,8 @@ def closed_by_scribe(
             outcome=outcome,
             ended_at=ended_at,
             error_type=_stopped_type(outcome),
+            key_attempts=keys.tried,
+            credential_hint=keys.hint,
             usage_missing=True,
         )
     stopped = progress.stopped or ("upstream_cut" if cut else None)
@@ -91,8 +109,8 @@ def closed_by_scribe(
         first_byte_at=progress.first_byte_at,
         response_bytes=scribe.heard_bytes,
         undelivered_bytes=scribe.heard_bytes - progress.delivered_bytes,
-        key_attempts=1,
-        credential_hint=credential_hint,
+        key_attempts=keys.tried,
+        credential_hint=keys.hint,
         usage_missing=not usages and head.status in SUCCESSES,
         usage_partial=any(usage.partial for usage in usages),
         deaf=scribe.deaf,

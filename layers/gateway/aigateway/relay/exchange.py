@@ -32,7 +32,7 @@ from aigateway.relay.doubts import warn_of
 from aigateway.relay.include_usage import Withholding, withholding_for
 from aigateway.relay.refusals import ID_HEADER
 from aigateway.relay.scribe import Readers, Scribe
-from aigateway.relay.upstream import Answer, Upstream, UpstreamRequest
+from aigateway.relay.upstream import Answer, KeysUsed, Upstream, UpstreamRequest
 from aigateway.steps import steps_of_closing
 from aigateway.transcript.reader import reader_for
 from aigateway.wire.headers import towards_client
@@ -75,7 +75,7 @@ class Exchange:
         asides: Asides,
         *,
         close_seconds: float,
-        credential_hint: str | None,
+        keys: KeysUsed,
         readers: Readers = reader_for,
     ) -> None:
         self._readers = readers
@@ -84,7 +84,7 @@ class Exchange:
         self._clock = clock
         self._asides = asides
         self._close_seconds = close_seconds
-        self._hint = credential_hint
+        self._keys = keys
         self._late: asyncio.Task[Parents | None] | None = None
         self.progress = Progress()
 
@@ -110,7 +110,8 @@ class Exchange:
         try:
             cut = await self._forward(opened, request, answering, send)
         except UpstreamFault as fault:
-            await self._close(opened, closed_by_refusal(opened, fault, self._clock.now()))
+            closed = closed_by_refusal(opened, fault, self._clock.now(), self._keys)
+            await self._close(opened, closed)
             raise
         except BaseException:
             await _abandon(answering)
@@ -162,7 +163,7 @@ class Exchange:
         """Forward the answer to its end; whether it broke off."""
         answer = await answering
         now = self.progress
-        now.head = answer.head
+        now.head, now.judge = answer.head, answer.take_judge()
         now.scribe = Scribe(
             answer.head,
             opened.dialect,
@@ -211,9 +212,10 @@ class Exchange:
         now = self.progress
         if now.scribe is not None:
             now.scribe.end(cut=cut)
-        return closed_by_scribe(
-            opened, now, ended_at=self._clock.now(), credential_hint=self._hint, cut=cut
-        )
+        closed = closed_by_scribe(opened, now, ended_at=self._clock.now(), keys=self._keys, cut=cut)
+        if now.judge is not None:
+            now.judge.closed(closed)
+        return closed
 
     async def _close(self, opened: Opened, closed: Closed) -> None:
         """Close the record within the bound; past it the write goes on aside."""

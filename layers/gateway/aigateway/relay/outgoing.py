@@ -1,37 +1,85 @@
-"""The request as the provider gets it: headers, credential, time-outs."""
+"""The request as the provider gets it, and the way it takes: keys, circuit breaker, transport."""
 
+from dataclasses import dataclass
 from typing import final
 
 from aigateway import __version__
+from aigateway.clock import Clock
 from aigateway.errors import PoolFault, ProviderBroken
+from aigateway.interception import UNKNOWN_MODEL, Opened
+from aigateway.pool.breaker import Breakers
+from aigateway.pool.breaker_settings import deployed
+from aigateway.pool.keyring import Keyrings, is_pooled
 from aigateway.pool.secrets import Secrets
+from aigateway.relay.asides import Asides
 from aigateway.relay.intake import Admitted
-from aigateway.relay.upstream import UpstreamRequest
+from aigateway.relay.notices import Notices, Noting
+from aigateway.relay.upstream import KeysUsed, Upstream, UpstreamRequest, key_header
 from aigateway.settings import Settings
+from aigateway.steps import cut_name
 from aigateway.wire.headers import towards_provider
 from aigateway.wire.inflate import readable_codings
 from aigateway.wire.masking import mask
 from aigateway.wire.messages import RequestHead
 
+Credential = tuple[bytes, bytes]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A request ready to be sent. ``keys`` changes while ``upstream`` sends it."""
+
+    request: UpstreamRequest
+    upstream: Upstream
+    keys: KeysUsed
+
 
 @final
 class Outgoing:
-    """Makes requests for providers; the central key is fetched for each."""
+    """Makes requests for providers; a central key is fetched for each."""
 
-    def __init__(self, settings: Settings, secrets: Secrets) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        secrets: Secrets,
+        upstream: Upstream,
+        rings: Keyrings,
+        store: Noting,
+        clock: Clock,
+    ) -> None:
         self._settings = settings
         self._secrets = secrets
+        self._upstream = upstream
+        self._rings = rings
+        self._breakers = Breakers()
+        self._breaker_settings = deployed(settings)
+        self._store = store
+        self._clock = clock
         self._readable = readable_codings()
 
-    async def request(
-        self, head: RequestHead, body: bytes, admitted: Admitted
-    ) -> tuple[UpstreamRequest, str | None]:
-        """Return the request for the provider, and the mask of the key it goes with."""
-        provider = admitted.route.provider
-        own = admitted.presented.own
-        credential, hint = own, admitted.presented.own_hint
-        if own is None:
-            credential, hint = await self._central(admitted)
+    async def sending(
+        self,
+        head: RequestHead,
+        body: bytes,
+        admitted: Admitted,
+        asides: Asides,
+        opened: Opened | None,
+    ) -> Sending:
+        """Return the request for the provider; without ``opened`` it is passed through.
+
+        Raises ``ProviderBroken`` when it has no key to go with.
+        """
+        provider, own = admitted.route.provider, admitted.presented.own
+        upstream, credential = self._upstream, own
+        if own is not None:
+            keys = KeysUsed(admitted.presented.own_hint, 1)
+        elif is_pooled(provider):
+            upstream, keys = await self._failover(admitted, asides)
+        else:
+            credential, keys = await self._central(admitted)
+        if opened is not None:
+            upstream = self._guarded(upstream, admitted, asides, opened, keys)
         headers = towards_provider(
             head.headers,
             credential=credential,
@@ -49,18 +97,52 @@ class Outgoing:
             first_byte_seconds=provider.first_byte_seconds or self._settings.first_byte_seconds,
             idle_seconds=provider.idle_seconds or self._settings.idle_seconds,
         )
-        return request, hint
+        return Sending(request, upstream, keys)
 
-    async def _central(self, admitted: Admitted) -> tuple[tuple[bytes, bytes] | None, str | None]:
+    async def _central(self, admitted: Admitted) -> tuple[Credential | None, KeysUsed]:
         provider = admitted.route.provider
         if not provider.credentials:
             if provider.type == "openai-compat":
-                return None, None
+                return None, KeysUsed(None, 1)
             raise ProviderBroken(f"provider {provider.name} has no key: send your own beside ours")
         try:
             key = await self._secrets.key(provider.credentials[0])
         except PoolFault as fault:
             raise ProviderBroken(str(fault)) from fault
-        if provider.runtime_type == "anthropic":
-            return (b"x-api-key", key.encode()), mask(key)
-        return (b"authorization", b"Bearer " + key.encode()), mask(key)
+        return key_header(provider, key), KeysUsed(mask(key), 1)
+
+    async def _failover(self, admitted: Admitted, asides: Asides) -> tuple[Upstream, KeysUsed]:
+        from aigateway.relay.failover import Failover  # noqa: PLC0415 - a single key needs none
+
+        provider = admitted.route.provider
+        notices = Notices(self._store, self._clock, asides)
+        ring = self._rings.of(provider.name)
+        failover = Failover(self._upstream, provider, ring, self._secrets, self._clock, notices)
+        await failover.choose()
+        return failover, failover.keys
+
+    def _guarded(
+        self,
+        upstream: Upstream,
+        admitted: Admitted,
+        asides: Asides,
+        opened: Opened,
+        keys: KeysUsed,
+    ) -> Upstream:
+        provider = admitted.route.provider
+        settings = provider.circuit_breaker.over(self._breaker_settings)
+        if not settings.enabled:
+            return upstream
+        from aigateway.relay.circuit import Guarded  # noqa: PLC0415 - off by default
+
+        scope = (provider.name, opened.route, cut_name(opened.model) or UNKNOWN_MODEL)
+        return Guarded(
+            upstream,
+            self._breakers.at(scope, self._clock.now().timestamp()),
+            scope,
+            settings,
+            self._clock,
+            Notices(self._store, self._clock, asides),
+            keys,
+            is_own=admitted.presented.own is not None,
+        )

@@ -8,7 +8,7 @@ from aigateway.ledger.store import Records
 from aigateway.pool.routes import Route
 from aigateway.relay.asgi import Aborted, Send
 from aigateway.relay.asides import Asides
-from aigateway.relay.upstream import Upstream, UpstreamRequest
+from aigateway.relay.outgoing import Sending
 from aigateway.steps import passed_through
 from aigateway.wire.headers import towards_client
 
@@ -17,27 +17,22 @@ from aigateway.wire.headers import towards_client
 class Passthrough:
     """Relays without listening."""
 
-    def __init__(self, records: Records, upstream: Upstream, clock: Clock) -> None:
+    def __init__(self, records: Records, clock: Clock) -> None:
         self._records = records
-        self._upstream = upstream
         self._clock = clock
 
-    async def relay(
-        self, route: Route, request: UpstreamRequest, send: Send, asides: Asides
-    ) -> None:
+    async def relay(self, route: Route, sending: Sending, send: Send, asides: Asides) -> None:
         """Relay one request. Raises ``UpstreamFault`` before the head, ``Aborted`` for a cut."""
         began = self._clock.monotonic()
         try:
-            await self._forward(request, send)
+            await self._forward(sending, send)
         finally:
             seconds = self._clock.monotonic() - began
-            name, template = route.provider.name, route.template
-            asides.start(
-                self._records.count(passed_through(name, template, request.method, seconds))
-            )
+            called = route.provider.name, route.template, sending.request.method
+            asides.start(self._records.count(passed_through(*called, seconds, sending.keys.tried)))
 
-    async def _forward(self, request: UpstreamRequest, send: Send) -> None:
-        answer = await self._upstream.send(request)
+    async def _forward(self, sending: Sending, send: Send) -> None:
+        answer = await sending.upstream.send(sending.request)
         try:
             headers = list(towards_client(answer.head.headers))
             status = answer.head.status

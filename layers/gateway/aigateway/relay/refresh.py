@@ -11,6 +11,7 @@ from aigateway.errors import LedgerFault, SnapshotUnreadable
 from aigateway.ledger.store import Store
 from aigateway.pool.snapshot import Pool, check, snapshot_from
 from aigateway.relay.asides import Asides
+from aigateway.relay.cooldowns import Cooldowns
 
 logger = logging.getLogger(__name__)
 OLD_POLLS = 2
@@ -40,6 +41,7 @@ class Refresh:
         poll_seconds: float,
         allow_byok: bool,
         allowed: tuple[Network, ...],
+        cooldowns: Cooldowns,
     ) -> None:
         self._store = store
         self._pool = pool
@@ -47,6 +49,7 @@ class Refresh:
         self._poll_seconds = poll_seconds
         self._allow_byok = allow_byok
         self._allowed = allowed
+        self._cooldowns = cooldowns
         self._looked_at: datetime | None = None
         self._looking: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
@@ -103,11 +106,16 @@ class Refresh:
         return None if self._looking is None or self._looking.done() else self._looking
 
     async def look(self) -> None:
-        """Load the published snapshot if it is another than ours; one look at a time."""
+        """Load the published snapshot if it is another than ours, and which keys cool.
+
+        One look at a time.
+        """
         async with self._turn:
             self._looked_at = self._clock.now()
             try:
                 await self._load()
+                if self._pool.version:
+                    await self._cooldowns.look(self._pool.current())
                 self._store_answers = True
             except LedgerFault as fault:
                 self._store_answers = False

@@ -65,7 +65,8 @@ def _document(error: Answerable, shape: Shape, request_id: str) -> object:
         inner = {"type": kind, "message": message}
         return {"type": "error", "error": inner, "request_id": request_id}
     kind = error.openai_type or _kind(error.status, "server_error")
-    return {"error": {"message": message, "type": kind, "param": None, "code": error.code}}
+    code = error.openai_code or error.code
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
 def _kind(status: int, server_error: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from typing import Protocol, final
 
+from aigateway.interception import Closed
 from aigateway.pool.providers import Provider
 from aigateway.wire.messages import Headers, ResponseHead
 
@@ -37,6 +38,26 @@ class UpstreamRequest:
     withholds_usage: bool = False
 
 
+@final
+@dataclass(slots=True)
+class KeysUsed:
+    """Which key a request went with last, and how many it was tried with, while it is served.
+
+    ``hint`` is the key's mask. ``status`` is the answer that the last key was refused with.
+    """
+
+    hint: str | None
+    tried: int
+    status: int | None = None
+
+
+def key_header(provider: Provider, key: str) -> tuple[bytes, bytes]:
+    """Return the header by which a provider takes a key."""
+    if provider.runtime_type == "anthropic":
+        return b"x-api-key", key.encode()
+    return b"authorization", b"Bearer " + key.encode()
+
+
 class Chunks(Protocol):
     """A body as it arrives. Raises ``UpstreamCut``, after everything that came before it."""
 
@@ -47,16 +68,33 @@ class Chunks(Protocol):
     async def aclose(self) -> None: ...
 
 
+class Judge(Protocol):
+    """Waits for how an answer that began well goes on. One of the two is called, once."""
+
+    def closed(self, closed: Closed) -> None:
+        """The answer is over, and this is what is recorded of it."""
+
+    def left(self) -> None:
+        """Nobody took the answer."""
+
+
 @final
 class Answer:
-    """A provider's answer; close it in any case."""
+    """A provider's answer; close it in any case. Who takes it takes its judge, if it has one."""
 
     def __init__(self, head: ResponseHead, chunks: Chunks) -> None:
         self.head = head
         self.chunks = chunks
+        self.judge: Judge | None = None
+
+    def take_judge(self) -> Judge | None:
+        judge, self.judge = self.judge, None
+        return judge
 
     async def aclose(self) -> None:
         """Let go of the connection; one that is not at its end is aborted."""
+        if (judge := self.take_judge()) is not None:
+            judge.left()
         await self.chunks.aclose()
 
 
