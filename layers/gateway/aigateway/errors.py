@@ -16,6 +16,7 @@
     ├── UpstreamFault              the provider could not be reached or broke off
     │   ├── UpstreamUnreachable                                       502
     │   ├── UpstreamTimeout                                           504
+    │   ├── CredentialsUnavailable                                    503
     │   └── UpstreamCut            the head is out already: no status
     ├── LedgerFault                a record could not be written or read
     │   ├── RecorderUnavailable, AuthUnavailable                      503
@@ -25,6 +26,7 @@
     │   ├── RowInvalid, NoSnapshot, SnapshotUnreadable
     │   └── SecretUnavailable, and of it SecretStoreUnavailable
     ├── Misheard                   the copy of a stream cannot be followed; only the scribe sees it
+    ├── EventStreamDamaged         bytes of an AWS event stream that are none: becomes UpstreamCut
     └── SettingsError              variables missing or wrong, all at once
 
 A message says what was expected and what was found, never a body, a key or a header value.
@@ -158,6 +160,13 @@ class UpstreamTimeout(UpstreamFault):
     anthropic_type = "timeout_error"
 
 
+class CredentialsUnavailable(UpstreamFault):
+    """There are no AWS credentials to sign a request with."""
+
+    status, code = 503, "provider_error"
+    retry_after: ClassVar[int | None] = 2
+
+
 class UpstreamCut(UpstreamFault):
     """The provider broke off after its head: bytes are out, so there is nothing to answer."""
 
@@ -233,6 +242,10 @@ class Misheard(GatewayError):
     def __init__(self, reason: MisheardReason) -> None:
         super().__init__(reason)
         self.reason: MisheardReason = reason
+
+
+class EventStreamDamaged(GatewayError):
+    """Bytes that are no AWS event stream, or not any more."""
 
 
 class SettingsError(GatewayError):
