@@ -7,12 +7,12 @@ from aigateway.clock import Clock
 from aigateway.errors import SecretUnavailable
 from aigateway.pool.providers import SecretRef
 from aigateway.reload.pool import Reload
-from tests.acceptance.words import PROVIDER_KEY
+from tests.acceptance.words import AWS_KEYS, PROVIDER_KEY
 
 
 @final
 class HeldKeys:
-    """Has the same key for every reference, but for those whose provider is in ``missing``."""
+    """Has one key, and one pair of AWS keys, for every reference but those in ``missing``."""
 
     def __init__(self, *missing: str) -> None:
         self.missing = set(missing)
@@ -25,7 +25,7 @@ class HeldKeys:
             raise self.fault
         if ref.provider in self.missing:
             raise SecretUnavailable(f"the key of provider {ref.provider} cannot be read")
-        return PROVIDER_KEY
+        return AWS_KEYS if ref.key_id == "aws" else PROVIDER_KEY
 
 
 def a_reload(

@@ -163,7 +163,7 @@ class UpstreamTimeout(UpstreamFault):
 class CredentialsUnavailable(UpstreamFault):
     """There are no AWS credentials to sign a request with."""
 
-    status, code = 503, "provider_error"
+    status, code = 503, "credentials_unavailable"
     retry_after: ClassVar[int | None] = 2
 
 

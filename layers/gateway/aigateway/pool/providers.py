@@ -131,6 +131,14 @@ class Provider:
     def runtime_type(self) -> RuntimeType:
         return runtime_type(self.type)
 
+    @property
+    def aws_keys(self) -> SecretRef | None:
+        """Where its own pair of AWS keys lies, if it has one."""
+        if self.bedrock is None or self.bedrock.credentials_id is None:
+            return None
+        mask = self.bedrock.credentials_mask or ""
+        return SecretRef(self.name, self.bedrock.credentials_id, mask)
+
 
 @final
 @dataclass(frozen=True, slots=True)

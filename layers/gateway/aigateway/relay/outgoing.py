@@ -1,9 +1,11 @@
 """The request as the provider gets it: headers, credential, time-outs."""
 
+from dataclasses import replace
 from typing import final
 
 from aigateway import __version__
 from aigateway.errors import PoolFault, ProviderBroken
+from aigateway.pool.bedrock import session_name_of
 from aigateway.pool.secrets import Secrets
 from aigateway.relay.intake import Admitted
 from aigateway.relay.upstream import UpstreamRequest
@@ -49,10 +51,21 @@ class Outgoing:
             first_byte_seconds=provider.first_byte_seconds or self._settings.first_byte_seconds,
             idle_seconds=provider.idle_seconds or self._settings.idle_seconds,
         )
+        if provider.bedrock is not None:
+            from aigateway.relay.bedrock_request import for_bedrock  # noqa: PLC0415 - only those pay who use it
+
+            request = for_bedrock(request, provider.bedrock, admitted.route.dialect)
+            if own is None:
+                caller = admitted.caller
+                request = replace(
+                    request, session_name=session_name_of(caller.username, caller.initiator_id)
+                )
         return request, hint
 
     async def _central(self, admitted: Admitted) -> tuple[tuple[bytes, bytes] | None, str | None]:
         provider = admitted.route.provider
+        if provider.bedrock is not None:
+            return None, provider.bedrock.credential_hint
         if not provider.credentials:
             if provider.type == "openai-compat":
                 return None, None
