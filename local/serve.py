@@ -116,9 +116,10 @@ def _control(settings: Settings) -> App:
 
 
 def _provider(_: Settings) -> App:
-    from local.fake_provider import build as build_provider  # noqa: PLC0415 - in this process only
+    from local.fake_bedrock import around  # noqa: PLC0415 - in this process only
+    from local.fake_provider import build as build_provider  # noqa: PLC0415 - likewise
 
-    return build_provider(salt=os.urandom(4).hex())
+    return around(build_provider(salt=os.urandom(4).hex()))
 
 
 APPS: dict[str, Callable[[Settings], App]] = {

@@ -7,12 +7,12 @@ from aigateway.clock import Clock
 from aigateway.errors import SecretUnavailable
 from aigateway.pool.providers import SecretRef
 from aigateway.reload.pool import Reload
-from tests.acceptance.words import PROVIDER_KEY
+from tests.acceptance.words import AWS_KEYS, PROVIDER_KEY
 
 
 @final
 class HeldKeys:
-    """Has one key for every reference ``k1`` and one for each other id.
+    """Has one key for every reference ``k1``, a pair of AWS keys, and one for each other id.
 
     Those of a provider in ``missing`` cannot be read.
     """
@@ -28,7 +28,7 @@ class HeldKeys:
             raise self.fault
         if ref.provider in self.missing:
             raise SecretUnavailable(f"the key of provider {ref.provider} cannot be read")
-        return provider_key(ref.key_id)
+        return AWS_KEYS if ref.key_id == "aws" else provider_key(ref.key_id)
 
 
 def provider_key(key_id: str) -> str:

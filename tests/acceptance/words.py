@@ -6,6 +6,7 @@ from typing import Any
 
 Document = dict[str, Any]
 PROVIDER_KEY = "sk-provider-planted-0123456789"
+AWS_KEYS = '{"access_key":"AKIAPLANTED0000000","access_key_secret":"aws-planted-0123456789"}'
 BASES: Mapping[str, str] = {
     "anthropic": "https://anthropic.example",
     "openai": "https://openai.example/v1",

@@ -1,12 +1,13 @@
 """The coding agents: how each is started, and by which headers it says who and where it is.
 
 Versions are those of package.json. ``{A}``, ``{O}`` and ``{K}`` stand for the base URLs of the
-Anthropic and the OpenAI provider and for the key; ``{P}`` for the prompt.
+Anthropic and the OpenAI provider and for the key; ``{G}`` for the gateway's own, ``{P}`` for the
+prompt.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ class Agent:
     ``client`` is the recorded name; ``quotes``: the program puts the prompt in quotation marks.
     ``session``, ``agent``, ``parent`` name the headers with those ids, in lower case, or a
     ``body:`` member. ``gives_up``: the scenarios after whose failure it may not try again.
+    ``rewritten``: its requests reach the provider in other words.
     """
 
     binary: str
@@ -37,6 +39,7 @@ class Agent:
     parent: str | None = None
     gives_up: tuple[str, ...] = ()
     scenarios: tuple[Scenario, ...] = SCENARIOS
+    rewritten: bool = False
 
 
 def errand(tool: str, members: Mapping[str, object], *more: str) -> str:
@@ -199,4 +202,16 @@ AGENTS: Mapping[str, Agent] = {
     "kilo-responses": kilo("responses", "tool", "subagent", "cut"),
     "kilo-chat": kilo("chat", "tool", "cut"),
     **{f"copilot-{dialect}": copilot(dialect) for dialect in PROVIDERS},
+}
+
+
+def claude_through(provider: str, *, rewritten: bool) -> Agent:
+    """Claude Code with a provider of another name; it does not know what stands behind."""
+    environment = {**CLAUDE.environment, "ANTHROPIC_BASE_URL": "{G}/" + provider}
+    return replace(CLAUDE, environment=environment, rewritten=rewritten)
+
+
+BEDROCK_AGENTS: Mapping[str, Agent] = {
+    "claude-invoke-model": claude_through("invoke-model", rewritten=True),
+    "claude-mantle": claude_through("mantle", rewritten=False),
 }

@@ -22,6 +22,7 @@ COUNTS = (
 OVERLOADED = 529
 BODY = "body:"
 """Before the name of a member of the request's body; other names are headers."""
+OF_THE_BYTES = frozenset({"request_sha256", "request_bytes"})
 Facts = dict[tuple[str, str], Any]
 
 
@@ -32,7 +33,7 @@ class Subject:
 
     ``prompts``: the words of humans and of agents that send others, as they must be recorded, by
     what the provider finds in the prompt that reaches it. ``always_has_tools``: a request
-    without tools is a side request.
+    without tools is a side request. ``rewritten``: the provider's bytes are not the client's.
     """
 
     client: str
@@ -41,6 +42,7 @@ class Subject:
     session: str | None = None
     agent: str | None = None
     parent: str | None = None
+    rewritten: bool = False
 
 
 @final
@@ -63,6 +65,8 @@ def is_side(entry: Document, subject: Subject) -> bool:
 
 def compared(log: list[Document], rows: list[Document], subject: Subject) -> Tally:
     said, recorded = _said(log, rows, subject), _recorded(rows)
+    if subject.rewritten:
+        said, recorded = _without_bytes(said), _without_bytes(recorded)
     both = said.keys() & recorded.keys()
     wrong = {key: (said[key], recorded[key]) for key in both if said[key] != recorded[key]}
     return Tally(
@@ -72,6 +76,10 @@ def compared(log: list[Document], rows: list[Document], subject: Subject) -> Tal
         extra={key: recorded[key] for key in recorded.keys() - both},
         wrong=wrong,
     )
+
+
+def _without_bytes(facts: Facts) -> Facts:
+    return {key: fact for key, fact in facts.items() if key[1] not in OF_THE_BYTES}
 
 
 def _said(log: list[Document], rows: list[Document], subject: Subject) -> Facts:

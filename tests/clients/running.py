@@ -16,6 +16,9 @@ from typing import Any, final
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
+from aigateway.pool.bedrock import PROTOCOLS
+from local.scripted.signatures import SECRET, STATIC_BEGINNING
+
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
 SETTLE_SECONDS = 15
@@ -85,9 +88,35 @@ def local(port: int) -> str:
     return f"http://127.0.0.1:{port}"
 
 
+def bedrock(provider: str) -> dict[str, str]:
+    """Variables for a provider of each protocol, named after it, and keys that sign."""
+    rows = [
+        {
+            "name": protocol,
+            "type": "bedrock",
+            "base_url": f"{provider}/bedrock",
+            "settings": {
+                "_type": "bedrock",
+                "_version": 1,
+                "region": "us-east-1",
+                "protocol": protocol,
+            },
+        }
+        for protocol in PROTOCOLS
+    ]
+    return {
+        "AIGW_PROVIDERS_JSON": json.dumps(rows),
+        "AWS_ACCESS_KEY_ID": f"{STATIC_BEGINNING}00000000",
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+    }
+
+
 @contextmanager
 def started(folder: Path, door: str) -> Iterator[Product]:
-    """Run ``bin/aigw`` until the block ends; its home and its state are in ``folder``."""
+    """Run ``bin/aigw`` until the block ends; its home and its state are in ``folder``.
+
+    Door ``bedrock`` is ``run`` with providers of the scripted Bedrock.
+    """
     gateway, api, provider = free_ports(3)
     key = f"aigw_{secrets.token_hex(8)}_{secrets.token_urlsafe(32)}"
     environment = {
@@ -99,8 +128,10 @@ def started(folder: Path, door: str) -> Iterator[Product]:
         "AIGW_STATE_DIR": str(folder / "state"),
         "AIGW_ADMIN_KEY": key,
     }
+    if door == "bedrock":
+        environment |= bedrock(local(provider))
     running = subprocess.Popen(
-        [ROOT / "bin" / "aigw", door],
+        [ROOT / "bin" / "aigw", "run" if door == "bedrock" else door],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

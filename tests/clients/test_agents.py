@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.agents import AGENTS, Agent
+from tests.clients.agents import AGENTS, BEDROCK_AGENTS, Agent
 from tests.clients.comparison import Subject, Tally, compared, is_side
 from tests.clients.conftest import LINE
 from tests.clients.running import Product
@@ -29,6 +29,10 @@ CASES = [
     for name, agent in AGENTS.items()
     for scenario in agent.scenarios
     if door == "run" or scenario.name == "tool"
+] + [
+    pytest.param("bedrock", name, scenario, id=f"bedrock-{name}-{scenario.name}")
+    for name, agent in BEDROCK_AGENTS.items()
+    for scenario in agent.scenarios
 ]
 """All scenarios through one composition; through sandboxes the one that has a bit of all."""
 
@@ -49,7 +53,12 @@ def run(agent: Agent, arguments: tuple[str, ...], product: Product, home: Path, 
         pytest.skip(missing)
 
     def filled(text: str) -> str:
-        values = {"{A}": product.anthropic, "{O}": product.openai, "{K}": product.key}
+        values = {
+            "{A}": product.anthropic,
+            "{O}": product.openai,
+            "{G}": product.gateway,
+            "{K}": product.key,
+        }
         for name, value in values.items():
             text = text.replace(name, value)
         return text
@@ -87,7 +96,7 @@ def test_what_an_agent_did_is_recorded_as_it_was(
     tmp_path: Path,
     record_property: Any,  # noqa: ANN401 - pytest's own, of no public type
 ) -> None:
-    agent = AGENTS[name]
+    agent = {**AGENTS, **BEDROCK_AGENTS}[name]
     home, work = homes / name, workplace(tmp_path)
     home.mkdir(exist_ok=True)
     prompts = [scenario.prompt(agent.tool, agent.errand), *filter(None, [scenario.then])]
@@ -119,6 +128,7 @@ def subject_of(agent: Agent, prompts: list[str]) -> Subject:
         session=agent.session,
         agent=agent.agent,
         parent=agent.parent,
+        rewritten=agent.rewritten,
     )
 
 

@@ -14,6 +14,8 @@ EVERYTHING = {
     "TraceEnable": "true",
     "ProvidersSeedSecretArn": "arn",
     "ProviderKeySecretArns": "arn",
+    "BedrockAccess": "true",
+    "BedrockRoleArn": "arn",
 }
 NEVER = ("dynamodb:Scan", "dynamodb:DeleteTable", "s3:DeleteObject")
 
@@ -123,3 +125,12 @@ def test_the_sessions_function_writes_only_where_it_must(resources: Template) ->
         (("dynamodb:PutItem",), {"ForAllValues:StringEquals": {keys: ["CFG"]}}),
         (("dynamodb:PutItem",), {"ForAllValues:StringLike": {keys: ["AUDIT#*", "PROV"]}}),
     ]
+
+
+def test_by_default_nothing_of_bedrock_is_allowed(resources: Template) -> None:
+    actions = {
+        action
+        for statement in statements_of(roles_of(resources)["GatewayRole"])
+        for action in as_list(statement["Action"])
+    }
+    assert not any(action.startswith(("bedrock", "sts:")) for action in actions)

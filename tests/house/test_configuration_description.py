@@ -56,12 +56,19 @@ def test_every_answer_is_as_described_and_nothing_described_is_never_sent(desk: 
     with peer(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", [])) as port:
         wanted = {"name": "mine", "type": "anthropic", "api_keys": ["sk-one"]}
         body = wanted | {"base_url": f"http://127.0.0.1:{port}"}
-        change = {"circuit_breaker": {}, "settings": {"_type": "x"}}
+        region = {"_type": "bedrock", "_version": 1, "region": "us-east-1"}
+        compare(
+            "POST",
+            "/providers",
+            201,
+            "/providers",
+            {"name": "aws", "type": "bedrock", "settings": region},
+        )
         one = "/providers/{id_or_name}"
         compare("POST", "/providers", 201, "/providers", body)
         compare("GET", "/providers", 200, "/providers")
         compare("GET", one, 200, "/providers/broken")
-        compare("PATCH", one, 200, "/providers/mine", change)
+        compare("PATCH", one, 200, "/providers/mine", {"circuit_breaker": {}})
         compare("POST", f"{one}/test", 200, "/providers/mine/test", {})
         compare("POST", f"{one}/test", 200, "/providers/mine/test", {})
     person = {"username": "carol", "name": "Carol", "email": "carol@example.com"}

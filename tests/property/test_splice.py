@@ -6,7 +6,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aigateway.wire.splice import with_nested_true
+from aigateway.wire.jsontext import JsonText
+from aigateway.wire.splice import with_members, with_nested_true
 from tests.property.test_jsontext import Layout, layouts, values
 
 NAMES = st.one_of(st.text(max_size=5), st.sampled_from(["stream_options", "include_usage"]))
@@ -65,3 +66,40 @@ def assert_one_edit(body: bytes, result: bytes) -> None:
     new = result[before : len(result) - behind]
     assert len(new) <= len(b'"stream_options":{"include_usage":true},')
     assert result == body[:before] + new + body[len(body) - behind :]
+
+
+members = st.lists(st.tuples(st.sampled_from("abcdefg"), values), max_size=6)
+given_members = st.dictionaries(st.sampled_from("abhi"), st.just(b"[ 1 ]"), max_size=3)
+gone = st.frozensets(st.sampled_from("cdeh"))
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(members, given_members, gone, layouts)
+def test_members_come_and_go_and_every_other_byte_stays(
+    found: list[tuple[str, object]], new: dict[str, bytes], removed: frozenset[str], layout: Layout
+) -> None:
+    new = {name: text for name, text in new.items() if name not in removed}
+    indent, separators = layout
+    texts = [
+        (name, json.dumps(value, ensure_ascii=False, indent=indent, separators=separators))
+        for name, value in found
+    ]
+    body = ("\ufeff { " + " , ".join(f'"{n}" : {text}' for n, text in texts) + "\n} ").encode(
+        "utf-8", "replace"
+    )
+    result = with_members(body, new, removed)
+    inserted = [(name, b"[ 1 ]") for name in new if name not in dict(texts)]
+    kept = [
+        (name, new.get(name, text.encode("utf-8", "replace")))
+        for name, text in texts
+        if name not in removed
+    ]
+    shown = [
+        (name, str(value).encode("latin-1")) for name, value in JsonText.of_bytes(result).named()
+    ]
+    assert shown == inserted + kept
+    assert result.startswith("\ufeff {".encode())
+    assert result.endswith(b"\n} ")
+    json.loads(result)
+    if not new and not removed & dict(texts).keys():
+        assert result == body

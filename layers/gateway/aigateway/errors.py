@@ -20,6 +20,7 @@
     │   ├── KeyPoolExhausted       every key cools                    429
     │   ├── KeyPoolUnauthorized    or is none any more                502
     │   ├── CircuitOpen            it was not asked at all            503
+    │   ├── CredentialsUnavailable                                    503
     │   └── UpstreamCut            the head is out already: no status
     ├── LedgerFault                a record could not be written or read
     │   ├── RecorderUnavailable, AuthUnavailable                      503
@@ -29,6 +30,7 @@
     │   ├── RowInvalid, NoSnapshot, SnapshotUnreadable
     │   └── SecretUnavailable, and of it SecretStoreUnavailable
     ├── Misheard                   the copy of a stream cannot be followed; only the scribe sees it
+    ├── EventStreamDamaged         bytes of an AWS event stream that are none: becomes UpstreamCut
     └── SettingsError              variables missing or wrong, all at once
 
 A message says what was expected and what was found, never a body, a key or a header value.
@@ -197,6 +199,13 @@ class CircuitOpen(UpstreamFault):
         self.retry_after = retry_after
 
 
+class CredentialsUnavailable(UpstreamFault):
+    """There are no AWS credentials to sign a request with."""
+
+    status, code = 503, "credentials_unavailable"
+    retry_after = 2
+
+
 class UpstreamCut(UpstreamFault):
     """The provider broke off after its head: bytes are out, so there is nothing to answer."""
 
@@ -272,6 +281,10 @@ class Misheard(GatewayError):
     def __init__(self, reason: MisheardReason) -> None:
         super().__init__(reason)
         self.reason: MisheardReason = reason
+
+
+class EventStreamDamaged(GatewayError):
+    """Bytes that are no AWS event stream, or not any more."""
 
 
 class SettingsError(GatewayError):

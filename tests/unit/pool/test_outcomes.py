@@ -58,6 +58,18 @@ async def test_a_type_that_needs_no_key_is_not_warned_of(kind: str) -> None:
     assert await outcome(row(type=kind, api_keys=[])) == Outcome("enabled")
 
 
+@pytest.mark.parametrize("kind", ["bedrock", "anthropic"])
+async def test_a_pair_of_aws_keys_is_looked_for_like_any_key(kind: str) -> None:
+    settings = {"_type": "bedrock", "_version": 1, "region": "us-east-1"}
+    reference = {"credentials_ref": {"id": "aws", "masked": "AKIA...0000"}}
+    assert await outcome(row(type=kind, api_keys=[], settings=settings)) == Outcome("enabled")
+    pair, keys = row(type=kind, api_keys=[], settings=settings | reference), HeldKeys()
+    assert await outcome(pair, keys) == Outcome("enabled")
+    assert keys.asked == ["main/aws"]
+    reason = "settings.credentials_ref: the key AKIA...0000 cannot be read"
+    assert await outcome(pair, HeldKeys("main")) == Outcome("error", reason)
+
+
 async def test_a_row_counts_under_the_name_that_it_is_stored_by() -> None:
     another = ProviderRow("main", {**row().document, "name": "another"}, 1)
     assert await outcome(another) == Outcome("enabled")

@@ -127,7 +127,7 @@ def test_known_services_need_no_base_url(kind: str, host: str) -> None:
     assert built(type=kind, api_keys=[]).base_url.host == host
 
 
-@pytest.mark.parametrize("kind", ["bedrock", "azure", "google", "openrouter", "openai-compat"])
+@pytest.mark.parametrize("kind", ["azure", "google", "openrouter", "openai-compat"])
 def test_every_other_type_needs_one(kind: str) -> None:
     assert reason(type=kind, api_keys=[]) == f"base_url: a provider of type {kind} needs one"
 
@@ -169,7 +169,10 @@ def test_a_member_of_the_wrong_form_is_named_and_not_shown(member: str, value: o
 
 @pytest.mark.parametrize("kind", ["bedrock", "copilot"])
 def test_types_that_use_no_key_of_the_deployment_take_none(kind: str) -> None:
-    found = reason(type=kind, base_url="https://h.example")
+    settings = {"_type": "bedrock", "_version": 1, "region": "us-east-1"}
+    found = reason(
+        type=kind, base_url="https://h.example", settings=settings if kind == "bedrock" else None
+    )
     assert found == f"api_keys: a provider of type {kind} takes none"
 
 
@@ -220,3 +223,21 @@ def test_localhost_is_plain_only_where_loopback_is_allowed() -> None:
     assert base_url_from("http://localhost", LOOPBACK).host == "localhost"
     with pytest.raises(RowInvalid, match="plain http"):
         base_url_from("http://localhost", ())
+
+
+BEDROCK = {"_type": "bedrock", "_version": 1, "region": "eu-west-1"}
+
+
+@pytest.mark.parametrize("kind", ["bedrock", "anthropic"])
+def test_settings_of_bedrock_need_no_key_and_name_the_address(kind: str) -> None:
+    provider = built(False, type=kind, api_keys=[], settings=BEDROCK)  # noqa: FBT003 - see built
+    assert provider.base_url.host == "bedrock-runtime.eu-west-1.amazonaws.com"
+    assert provider.bedrock is not None
+    elsewhere = built(type=kind, api_keys=[], base_url="http://127.0.0.1:1/x", settings=BEDROCK)
+    assert elsewhere.base_url == BaseUrl("http", "127.0.0.1", 1, "/x")
+
+
+def test_settings_of_bedrock_are_for_its_types_alone_and_needed_there() -> None:
+    assert reason(type="openai", settings=BEDROCK).startswith("settings: ")
+    assert reason(type="bedrock", api_keys=[]) == "settings: a provider of type bedrock needs them"
+    assert reason(type="anthropic", settings=BEDROCK).startswith("api_keys: ")

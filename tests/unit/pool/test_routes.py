@@ -10,7 +10,13 @@ from aigateway.errors import (
     ProviderDisabled,
     RouteNotSupported,
 )
-from aigateway.pool.providers import BaseUrl, Provider, ProviderFault, ProviderType
+from aigateway.pool.providers import (
+    BaseUrl,
+    Provider,
+    ProviderFault,
+    ProviderType,
+    provider_from,
+)
 from aigateway.pool.routes import Route, dialect_of_path, place_of, route_of
 from aigateway.pool.snapshot import Snapshot
 from aigateway.transcript.facts import Dialect
@@ -304,3 +310,34 @@ def test_a_path_alone_tells_the_dialect_of_an_early_error(
 def test_the_rest_of_a_place_is_raw() -> None:
     place = place_of(b"/p/a%2Fb//")
     assert (place.name, place.rest) == ("p", b"/a%2Fb//")
+
+
+def bedrock(protocol: str, path: str, method: str = "POST") -> Route:
+    settings = {"_type": "bedrock", "_version": 1, "region": "us-east-1", "protocol": protocol}
+    row = {"name": "p", "type": "bedrock", "settings": settings}
+    provider = provider_from(row, allow_byok=True, allowed=())
+    return route_of(
+        RequestHead(method, f"/p{path}?beta=true".encode(), ()), Snapshot(1, {"p": provider}, {})
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "dialect", "target"),
+    [
+        ("/v1/messages", Dialect.MESSAGES, b"/anthropic/v1/messages?beta=true"),
+        ("/v1/messages/count_tokens", None, b"/anthropic/v1/messages/count_tokens?beta=true"),
+        ("/v1/chat/completions", Dialect.CHAT, b"/v1/chat/completions?beta=true"),
+        ("/v1/responses", Dialect.RESPONSES, b"/v1/responses?beta=true"),
+    ],
+)
+def test_mantle_speaks_three_dialects_each_at_its_place(
+    path: str, dialect: Dialect | None, target: bytes
+) -> None:
+    found = bedrock("mantle", path)
+    assert (found.dialect, found.template, found.target) == (dialect, path, target)
+
+
+def test_invoke_model_speaks_messages_alone() -> None:
+    assert bedrock("invoke-model", "/v1/messages").dialect is Dialect.MESSAGES
+    with pytest.raises(RouteNotSupported):
+        bedrock("invoke-model", "/v1/chat/completions")

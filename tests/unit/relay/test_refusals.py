@@ -44,6 +44,8 @@ TABLE: list[tuple[Answerable, int, str, str, str, dict[str, str]]] = [
     (errors.RecorderUnavailable("m"), 503, API, SERVER, "recorder_unavailable",
      {"retry-after": "1"}),
     (errors.UpstreamUnreachable("m"), 502, API, SERVER, "upstream_unreachable", {}),
+    (errors.CredentialsUnavailable("m"), 503, API, SERVER, "credentials_unavailable",
+     {"retry-after": "2"}),
     (errors.UpstreamTimeout("m"), 504, "timeout_error", SERVER, "upstream_timeout", {}),
     (errors.KeyPoolExhausted("m", 9), 429, RATE, RATE, "key_pool_exhausted", {"retry-after": "9"}),
     (errors.KeyPoolUnauthorized("m"), 502, API, SERVER, "key_pool_unauthorized", NEVER),

@@ -59,18 +59,22 @@ async def _outcome(
         return Outcome("error", str(broken))
     if not provider.enabled:
         return Outcome("disabled")
-    for ref in provider.credentials:
+    aws_keys = provider.aws_keys
+    for ref in (*provider.credentials, *([aws_keys] if aws_keys else ())):
+        member = "api_keys" if ref is not aws_keys else "settings.credentials_ref"
         try:
             await secrets.key(ref)
         except SecretStoreUnavailable:
             raise
         except SecretUnavailable:
-            return Outcome("error", f"api_keys: the key {ref.mask} cannot be read")
+            return Outcome("error", f"{member}: the key {ref.mask} cannot be read")
     return Outcome("enabled", warnings=tuple(_warnings(provider)))
 
 
 def _warnings(provider: Provider) -> Iterator[str]:
-    if not provider.credentials and provider.type not in KEYLESS | {"openai-compat"}:
+    if provider.credentials or provider.bedrock is not None:
+        return
+    if provider.type not in KEYLESS | {"openai-compat"}:
         yield "api_keys: there is none, so only callers with a key of their own are served"
 
 

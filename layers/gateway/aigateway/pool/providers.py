@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from aigateway.addresses import Network, literal_of, may_be_dialled
 from aigateway.errors import RowInvalid
+from aigateway.pool.bedrock import BedrockSettings, settings_from
 from aigateway.pool.breaker_settings import NO_OVERRIDES, BreakerOverrides, overrides_from
 from aigateway.pool.key_refs import arns_from, key_id_of_arn
 from aigateway.wire.masking import mask
@@ -125,6 +126,7 @@ class Provider:
     """A provider that can serve. Times in seconds; ``None``: the deployment's setting.
 
     ``inject_usage``: chat streams are asked for their tokens where the client does not ask.
+    ``bedrock``: how it is reached through Amazon Bedrock, if it is.
     """
 
     name: str
@@ -136,10 +138,19 @@ class Provider:
     idle_seconds: float | None = None
     inject_usage: bool = True
     circuit_breaker: BreakerOverrides = NO_OVERRIDES
+    bedrock: BedrockSettings | None = None
 
     @property
     def runtime_type(self) -> RuntimeType:
         return runtime_type(self.type)
+
+    @property
+    def aws_keys(self) -> SecretRef | None:
+        """Where its own pair of AWS keys lies, if it has one."""
+        if self.bedrock is None or self.bedrock.credentials_id is None:
+            return None
+        mask = self.bedrock.credentials_mask or ""
+        return SecretRef(self.name, self.bedrock.credentials_id, mask)
 
 
 @final
@@ -206,7 +217,9 @@ def provider_from(
     name = document.get("name")
     if not isinstance(name, str) or not is_provider_name(name):
         raise RowInvalid("name: expected lower-case words joined by hyphens, not a reserved word")
-    url = document.get("base_url") or DEFAULT_BASE_URLS.get(kind)
+    bedrock = _bedrock(kind, document)
+    usual = bedrock.default_base_url if bedrock else DEFAULT_BASE_URLS.get(kind)
+    url = document.get("base_url") or usual
     if not isinstance(url, str):
         raise RowInvalid(f"base_url: a provider of type {kind} needs one")
     refs = (
@@ -216,9 +229,9 @@ def provider_from(
             for arn in arns_from(document.get("api_key_refs"))
         ),
     )
-    if refs and kind in KEYLESS:
+    if refs and (kind in KEYLESS or bedrock):
         raise RowInvalid(f"api_keys: a provider of type {kind} takes none")
-    if not refs and not allow_byok and kind != "openai-compat":
+    if not refs and not allow_byok and kind != "openai-compat" and not bedrock:
         raise RowInvalid("api_keys: no key, and callers may not bring their own")
     return Provider(
         name=name,
@@ -230,7 +243,17 @@ def provider_from(
         idle_seconds=_seconds(document, "idle_timeout_s"),
         inject_usage=_switch(document, "inject_usage"),
         circuit_breaker=overrides_from(document.get("circuit_breaker")),
+        bedrock=bedrock,
     )
+
+
+def _bedrock(kind: ProviderType, document: Mapping[str, Any]) -> BedrockSettings | None:
+    settings = settings_from(document)
+    if settings is not None and kind not in ("anthropic", "bedrock"):
+        raise RowInvalid(f"settings: a provider of type {kind} takes none of Bedrock")
+    if settings is None and kind == "bedrock":
+        raise RowInvalid("settings: a provider of type bedrock needs them")
+    return settings
 
 
 def _refs(name: str, keys: object) -> list[SecretRef]:

@@ -30,6 +30,10 @@ OPENAI_BRIDGED = {
     )
 }
 ANTHROPIC_BRIDGED = {"/v1/messages": Dialect.MESSAGES}
+MANTLE_BRIDGED = ANTHROPIC_BRIDGED | {
+    "/v1/chat/completions": Dialect.CHAT,
+    "/v1/responses": Dialect.RESPONSES,
+}
 COPILOT_BRIDGED = {
     "/chat/completions": Dialect.CHAT,
     "/responses": Dialect.RESPONSES,
@@ -115,10 +119,12 @@ def dialect_of_path(path: bytes) -> Dialect | None:
     return words.get(found.group(1), Dialect.RESPONSES)
 
 
-def _bridged(kind: ProviderType) -> Mapping[str, Dialect]:
-    if kind in ("anthropic", "bedrock"):
+def _bridged(provider: Provider) -> Mapping[str, Dialect]:
+    if provider.bedrock is not None and not provider.bedrock.translates:
+        return MANTLE_BRIDGED
+    if provider.type in ("anthropic", "bedrock"):
         return ANTHROPIC_BRIDGED
-    return COPILOT_BRIDGED if kind == "copilot" else OPENAI_BRIDGED
+    return COPILOT_BRIDGED if provider.type == "copilot" else OPENAI_BRIDGED
 
 
 def _passed(kind: ProviderType) -> Mapping[str, tuple[str, ...]]:
@@ -138,7 +144,7 @@ def route_of(head: RequestHead, snapshot: Snapshot) -> Route:
         raise RouteNotSupported(f"there is no provider at {_shown(head.path)}")
     rest = place.rest.decode("latin-1")
     target = _target(provider, place.rest) + head.query
-    if (dialect := _bridged(provider.type).get(rest)) is not None:
+    if (dialect := _bridged(provider).get(rest)) is not None:
         if head.method != "POST":
             raise MethodNotAllowed(f"{rest} takes POST", ("POST",))
         return Route(provider, dialect, rest, target)
@@ -176,6 +182,8 @@ def _template(kind: ProviderType, rest: bytes) -> str | None:
 def _target(provider: Provider, rest: bytes) -> bytes:
     if provider.runtime_type == "openai" and rest.startswith(b"/v1/"):
         rest = rest[3:]
+    if provider.bedrock is not None:
+        rest = provider.bedrock.target_of(rest)
     return provider.base_url.path.encode() + rest
 
 

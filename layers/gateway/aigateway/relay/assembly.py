@@ -12,6 +12,7 @@ from aigateway.pool.secrets import Secrets
 from aigateway.pool.snapshot import Pool
 from aigateway.relay.app import Gateway
 from aigateway.relay.asgi import Receive, Send
+from aigateway.relay.bedrock_upstream import BedrockUpstream
 from aigateway.relay.callers import Callers
 from aigateway.relay.cooldowns import Cooldowns
 from aigateway.relay.http1_upstream import Http1Upstream
@@ -87,7 +88,7 @@ def build(
     """Return the gateway as an ASGI app."""
     clock = clock or SystemClock()
     allowed = settings.allowed_private_cidrs
-    upstream = upstream or Http1Upstream(clock, allowed)
+    upstream = BedrockUpstream(upstream or Http1Upstream(clock, allowed), secrets, clock)
     pool, rings = Pool(), Keyrings()
     refresh = Refresh(
         store,

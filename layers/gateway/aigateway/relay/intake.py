@@ -118,6 +118,10 @@ class Intake:
             noted["prompt_unavailable"] = unavailable
         if opening is not None and opening.background:
             noted["background"] = "true"
+        if admitted.route.provider.bedrock is not None:
+            noted["aws_bedrock"] = "true"
+            if opening is not None and opening.model not in (None, opened.model):
+                noted["requested_model"] = str(opening.model)
         return Taken(replace(opened, metadata=noted), refusal)
 
     def _background(self, route: Route, opening: Opening | None) -> Answerable | None:
@@ -149,7 +153,7 @@ class Intake:
             provider=route.provider.runtime_type,
             provider_name=route.provider.name,
             provider_type=route.provider.type,
-            model=(opening.model if opening else None) or UNKNOWN_MODEL,
+            model=_served_model(route, opening),
             dialect=_dialect(route),
             route=route.template,
             method=head.method,
@@ -174,6 +178,13 @@ def _read(head: RequestHead, body: bytes, route: Route, client: Client) -> Openi
     codings = b",".join(values(head.headers, b"content-encoding"))
     prompts = filter_for(client.name) if route.prompted else None
     return read_opening(_dialect(route), inflated(body, codings), prompts)
+
+
+def _served_model(route: Route, opening: Opening | None) -> str:
+    """Return the requested model, or the one that its provider has in its place."""
+    requested = (opening.model if opening else None) or UNKNOWN_MODEL
+    bedrock = route.provider.bedrock
+    return requested if bedrock is None else bedrock.model_for(requested)
 
 
 def _dialect(route: Route) -> Dialect:

@@ -1,12 +1,13 @@
 """The request as the provider gets it, and the way it takes: keys, circuit breaker, transport."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 from aigateway import __version__
 from aigateway.clock import Clock
 from aigateway.errors import PoolFault, ProviderBroken
 from aigateway.interception import UNKNOWN_MODEL, Opened
+from aigateway.pool.bedrock import session_name_of
 from aigateway.pool.breaker import Breakers
 from aigateway.pool.breaker_settings import deployed
 from aigateway.pool.keyring import Keyrings, is_pooled
@@ -97,10 +98,12 @@ class Outgoing:
             first_byte_seconds=provider.first_byte_seconds or self._settings.first_byte_seconds,
             idle_seconds=provider.idle_seconds or self._settings.idle_seconds,
         )
-        return Sending(request, upstream, keys)
+        return Sending(_for_bedrock(request, admitted), upstream, keys)
 
     async def _central(self, admitted: Admitted) -> tuple[Credential | None, KeysUsed]:
         provider = admitted.route.provider
+        if provider.bedrock is not None:
+            return None, KeysUsed(provider.bedrock.credential_hint, 1)
         if not provider.credentials:
             if provider.type == "openai-compat":
                 return None, KeysUsed(None, 1)
@@ -146,3 +149,17 @@ class Outgoing:
             keys,
             is_own=admitted.presented.own is not None,
         )
+
+
+def _for_bedrock(request: UpstreamRequest, admitted: Admitted) -> UpstreamRequest:
+    """Return what a provider on Bedrock takes; others take the request as it is."""
+    provider, caller = admitted.route.provider, admitted.caller
+    if provider.bedrock is None:
+        return request
+    from aigateway.relay.bedrock_request import for_bedrock  # noqa: PLC0415 - only those pay who use it
+
+    request = for_bedrock(request, provider.bedrock, admitted.route.dialect)
+    if admitted.presented.own is not None:
+        return request
+    name = session_name_of(caller.username, caller.initiator_id)
+    return replace(request, session_name=name)

@@ -116,5 +116,5 @@ class Scribe:
 
 def provider_request_id(head: ResponseHead) -> str | None:
     """Return the id under which the provider knows the request."""
-    names = (b"request-id", b"x-request-id", b"apim-request-id")
+    names = (b"request-id", b"x-request-id", b"apim-request-id", b"x-amzn-requestid")
     return next((found[:256] for name in names if (found := text(head.headers, name))), None)

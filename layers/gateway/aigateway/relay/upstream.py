@@ -25,6 +25,8 @@ class UpstreamRequest:
     """``released`` holds back the last byte of ``body`` until it is done without an error.
 
     ``withholds_usage``: the answer may hold a chunk that only the gateway asked for.
+    ``session_name``: the request is to be signed with AWS credentials, those of the caller's own
+    session where a role is assumed; ``None``: it holds its credential, or needs none.
     """
 
     provider: Provider
@@ -36,6 +38,7 @@ class UpstreamRequest:
     first_byte_seconds: float
     idle_seconds: float
     withholds_usage: bool = False
+    session_name: str | None = None
 
 
 @final

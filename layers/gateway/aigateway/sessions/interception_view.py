@@ -14,6 +14,7 @@ from aigateway.clock import time_text
 from aigateway.errors import Misheard
 from aigateway.interception import TOKEN_NAMES, Credential, Heard, Opened
 from aigateway.ledger.rows import Interception
+from aigateway.pool.bedrock import ROLE_HINT
 from aigateway.transcript.facts import AnsweredCall, Prompt, Thought, TokenUsage, ToolUsage
 from aigateway.wire.jsontext import loads
 
@@ -197,7 +198,7 @@ def tool_call(row: Interception, heard: Heard, call: ToolUsage, results: Results
 def credential(row: Interception) -> Document:
     credential = credential_of(row)
     hint = credential.hint or ""
-    shown = "..." in hint and len(hint) <= HINT_MOST
+    shown = hint == ROLE_HINT or ("..." in hint and len(hint) <= HINT_MOST)
     return {"credential_kind": credential.kind, "credential_hint": hint if shown else "..."}
 
 

@@ -1,8 +1,10 @@
-"""One member put into a JSON object's bytes, every other byte left as it is.
+"""Members put into a JSON object's bytes or taken out, every other byte left as it is.
 
 Encoding a document again would reorder, round or escape what is in it, so only the bytes of the
 edit itself are new.
 """
+
+from collections.abc import Collection, Mapping
 
 from aigateway.wire.jsontext import JsonText
 
@@ -29,6 +31,28 @@ def with_nested_true(body: bytes, outer: str, inner: str) -> bytes | None:
     if len(inners) > 1 or str(inners[0]) == "true":
         return None
     return body[: inners[0].start] + b"true" + body[inners[0].end :]
+
+
+def with_members(body: bytes, given: Mapping[str, bytes], removed: Collection[str]) -> bytes:
+    """Return ``body`` with the members ``given`` (JSON texts) and without those ``removed``.
+
+    A member that is there keeps its place, each of several of one name; a new one comes first.
+    Only for an object that ``loads`` accepted; the names must be plain ASCII without quotes and
+    backslashes.
+    """
+    whole = JsonText.of_bytes(body)
+    begins = whole.start + 1
+    kept: list[bytes] = []
+    at, missing = begins, dict(given)
+    for name, value in whole.named():
+        piece = body[at : value.start] + given.get(name, body[value.start : value.end])
+        missing.pop(name, None)
+        if name not in removed:
+            kept.append(piece if kept or at == begins else piece[piece.index(b",") + 1 :])
+        at = value.end
+    new = [f'"{name}":'.encode() + text for name, text in missing.items()]
+    comma = b"," if new and kept else b""
+    return body[:begins] + b",".join(new) + comma + b"".join(kept) + body[at:]
 
 
 def _is_object(value: JsonText) -> bool:
