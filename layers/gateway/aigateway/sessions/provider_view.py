@@ -1,18 +1,17 @@
 """A provider's row → its document, with what the last reload made of it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any, final
 
 from aigateway.errors import RowInvalid
 from aigateway.ledger.store import Published
 from aigateway.pool.providers import Provider, ProviderRow, ProviderStatus, provider_from
+from aigateway.pool.snapshot import statuses
 from aigateway.pool.stamps import provider_id
 from aigateway.settings import Settings
 
 Document = dict[str, Any]
-
-STATES = ("enabled", "disabled", "error")
 
 
 @final
@@ -20,16 +19,16 @@ class Statuses:
     """What became of each row: as it was published, or as it would be built now."""
 
     def __init__(self, published: Published | None, settings: Settings) -> None:
-        read = json.loads(published.document) if published is not None else {}
-        self._rows = {row.get("name"): row for row in read.get("providers", ())}
-        self._outcomes: Mapping[str, Mapping[str, Any]] = read.get("outcomes", {})
+        document = b"{}" if published is None else published.document
+        self._outcomes = statuses(document)
+        self._rows = {row.get("name"): row for row in json.loads(document).get("providers", ())}
         self._settings = settings
 
     def of(self, row: ProviderRow) -> Document:
         """A row that changed since is not what was published."""
-        outcome = self._outcomes.get(row.name, {})
-        if outcome.get("status") in STATES and self._rows.get(row.name) == row.document:
-            return _status(outcome["status"], outcome.get("reason"), outcome.get("warnings", ()))
+        outcome = self._outcomes.get(row.name)
+        if outcome is not None and self._rows.get(row.name) == row.document:
+            return _status(outcome.status, outcome.reason, outcome.warnings)
         try:
             provider = built(row, self._settings)
         except RowInvalid as wrong:
@@ -38,7 +37,9 @@ class Statuses:
         return _status("enabled" if provider.enabled else "disabled")
 
 
-def _status(state: ProviderStatus, reason: str | None = None, warnings: Any = ()) -> Document:  # noqa: ANN401 - JSON
+def _status(
+    state: ProviderStatus, reason: str | None = None, warnings: Iterable[str] = ()
+) -> Document:
     return {
         "state": state,
         **({} if reason is None else {"reason": reason}),
