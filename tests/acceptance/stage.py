@@ -15,7 +15,8 @@ from aigateway.pool.providers import ProviderRow
 from aigateway.relay.assembly import App, build
 from aigateway.relay.upstream import Answer, UpstreamRequest
 from aigateway.reload.pool import Reload
-from aigateway.sessions.api import SessionsHandler, handler_for
+from aigateway.sessions.api import SessionsHandler
+from aigateway.sessions.assembly import build as build_control
 from aigateway.settings import Settings
 from aigateway.wire.messages import ResponseHead
 from local.in_process import Answered, call
@@ -276,7 +277,7 @@ async def set_up(**settings: Any) -> Stage:  # noqa: ANN401 - fields of Settings
     plain: dict[str, Any] = {"snapshot_poll_seconds": 0.0, "key_cache_seconds": 0.0}
     keys = HeldKeys()
     app = build(Settings(**(plain | settings)), store, keys, clock, peer)
-    handler = handler_for(store, clock)
+    handler = build_control(Settings(), store, clock)
     stage = Stage(store, clock, peer, app, handler, keys, a_reload(clock, keys))
     for username in ("alice", "bob"):
         await stage.add_user(username)

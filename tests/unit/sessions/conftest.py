@@ -12,7 +12,9 @@ from aigateway.caller.people import Role
 from aigateway.interception import Closed, Opened
 from aigateway.ledger.sqlite import SqliteStore
 from aigateway.pool.providers import ProviderRow
-from aigateway.sessions.api import SessionsHandler, handler_for
+from aigateway.sessions.api import SessionsHandler
+from aigateway.sessions.assembly import build
+from aigateway.settings import Settings
 from tests.builders import a_closed, a_user, an_opened, at
 
 Value = TypeVar("Value")
@@ -70,6 +72,7 @@ class Api:
         *,
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
+        body: object = None,
         **parameters: str | list[str],
     ) -> Answer:
         many = {
@@ -82,6 +85,7 @@ class Api:
             "httpMethod": method,
             "headers": {**credential, **(headers or {})},
             "multiValueQueryStringParameters": many or None,
+            "body": None if body is None else json.dumps(body),
             "requestContext": {"stage": "live", "path": path},
         }
         answer = self.handler(event, None)
@@ -92,7 +96,7 @@ class Api:
 @pytest.fixture
 def api() -> Iterator[Api]:
     store = SqliteStore(None)
-    handler = handler_for(store, StillClock())
+    handler = build(Settings(), store, StillClock())
     handler.start()
     made = Api(store, handler)
     roles: dict[str, Role] = {

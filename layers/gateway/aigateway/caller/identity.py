@@ -28,6 +28,7 @@ class Caller:
     key_id: str
     role: Role
     groups: tuple[str, ...] = ()
+    email: str | None = None
 
 
 @final
@@ -100,5 +101,5 @@ def caller_of(secret: str, found: tuple[Key, User] | None, now: datetime) -> Cal
     if found is not None:
         key, user = found
         if is_key_of(secret, key) and key.is_valid(now) and user.status == "active":
-            return Caller(user.id, user.username, key.id, user.role, user.groups)
+            return Caller(user.id, user.username, key.id, user.role, user.groups, user.email)
     raise InvalidKey("the gateway key is unknown, expired or revoked")

@@ -10,6 +10,10 @@ from urllib.parse import urlsplit
 
 from aigateway.addresses import Network, literal_of, may_be_dialled
 from aigateway.errors import RowInvalid
+from aigateway.globs import GLOB_LIMIT, is_glob
+from aigateway.pool.passages import templates_from
+from aigateway.pool.tenant import tenant_from
+from aigateway.wire.messages import Headers
 
 ProviderType = Literal[
     "openai",
@@ -28,6 +32,7 @@ ProviderStatus = Literal["enabled", "disabled", "error"]
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 NAME_LIMIT = 63
+MODELS_LIMIT = 100
 PRINTED = re.compile(r"[!-~]+")
 RESERVED = frozenset(
     {
@@ -51,6 +56,16 @@ DEFAULT_BASE_URLS: Mapping[str, str] = {
     "anthropic": "https://api.anthropic.com/",
     "copilot": "https://api.individual.githubcopilot.com",
 }
+
+
+CHATGPT_HOST = "chatgpt.com"
+CHATGPT = f"https://{CHATGPT_HOST}/backend-api/codex"
+"""What Codex talks to when it is signed in with a ChatGPT plan."""
+
+
+def is_chatgpt_plan(kind: ProviderType, name: str) -> bool:
+    """Whether a provider is used with the callers' own ChatGPT sign-in, never with a key."""
+    return kind == "openai" and name == "chatgpt"
 
 
 def runtime_type(kind: ProviderType) -> RuntimeType:
@@ -113,6 +128,8 @@ class Provider:
     """A provider that can serve. Times in seconds; ``None``: the deployment's setting.
 
     ``inject_usage``: chat streams are asked for their tokens where the client does not ask.
+    ``models_allow``: patterns of the only models that anybody may use here. ``tenant``: headers
+    that go with the deployment's key.
     """
 
     name: str
@@ -123,10 +140,18 @@ class Provider:
     first_byte_seconds: float | None = None
     idle_seconds: float | None = None
     inject_usage: bool = True
+    models_allow: tuple[str, ...] | None = None
+    extra_passthrough: tuple[str, ...] = ()
+    tenant: Headers = ()
 
     @property
     def runtime_type(self) -> RuntimeType:
         return runtime_type(self.type)
+
+    @property
+    def needs_own_key(self) -> bool:
+        """Whether only callers with a credential of their own can use it."""
+        return not self.credentials and self.type not in ("openai-compat", "bedrock")
 
 
 @final
@@ -193,23 +218,32 @@ def provider_from(
     name = document.get("name")
     if not isinstance(name, str) or not is_provider_name(name):
         raise RowInvalid("name: expected lower-case words joined by hyphens, not a reserved word")
-    url = document.get("base_url") or DEFAULT_BASE_URLS.get(kind)
+    plan = is_chatgpt_plan(kind, name)
+    url = document.get("base_url") or (CHATGPT if plan else DEFAULT_BASE_URLS.get(kind))
     if not isinstance(url, str):
         raise RowInvalid(f"base_url: a provider of type {kind} needs one")
+    base_url = base_url_from(url, allowed)
+    if base_url.host == CHATGPT_HOST and not plan:
+        raise RowInvalid(f"name: a provider at {CHATGPT_HOST} is of type openai, named chatgpt")
     refs = tuple(_refs(name, document.get("api_keys")))
     if refs and kind in KEYLESS:
         raise RowInvalid(f"api_keys: a provider of type {kind} takes none")
+    if refs and plan:
+        raise RowInvalid("api_keys: the ChatGPT plan is used with the callers' own sign-in")
     if not refs and not allow_byok and kind != "openai-compat":
         raise RowInvalid("api_keys: no key, and callers may not bring their own")
     return Provider(
         name=name,
         type=kind,
-        base_url=base_url_from(url, allowed),
+        base_url=base_url,
         credentials=refs,
         enabled=_switch(document, "enabled"),
         first_byte_seconds=_seconds(document, "first_byte_timeout_s"),
         idle_seconds=_seconds(document, "idle_timeout_s"),
         inject_usage=_switch(document, "inject_usage"),
+        models_allow=models_from(document.get("models_allow")),
+        extra_passthrough=templates_from(document.get("extra_passthrough")),
+        tenant=tenant_from(document.get("settings"), runtime_type(kind)),
     )
 
 
@@ -235,6 +269,19 @@ def _switch(document: Mapping[str, Any], name: str) -> bool:
     if not isinstance(value, bool):
         raise RowInvalid(f"{name}: expected true or false")
     return value
+
+
+def models_from(value: object) -> tuple[str, ...] | None:
+    """Read ``models_allow``; without it every model may be used. Raises ``RowInvalid``."""
+    if value is None:
+        return None
+    if not isinstance(value, list) or not 1 <= len(value) <= MODELS_LIMIT:
+        raise RowInvalid(f"models_allow: expected a list of 1 to {MODELS_LIMIT} patterns, or none")
+    if not all(is_glob(glob) for glob in value):
+        raise RowInvalid(
+            f"models_allow: expected patterns of 1 to {GLOB_LIMIT} printable characters"
+        )
+    return tuple(value)
 
 
 def _seconds(document: Mapping[str, Any], name: str) -> float | None:

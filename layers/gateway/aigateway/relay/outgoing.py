@@ -5,13 +5,14 @@ from typing import final
 from aigateway import __version__
 from aigateway.errors import PoolFault, ProviderBroken
 from aigateway.pool.secrets import Secrets
+from aigateway.relay.actor import Actor
 from aigateway.relay.intake import Admitted
 from aigateway.relay.upstream import UpstreamRequest
 from aigateway.settings import Settings
 from aigateway.wire.headers import towards_provider
 from aigateway.wire.inflate import readable_codings
 from aigateway.wire.masking import mask
-from aigateway.wire.messages import RequestHead
+from aigateway.wire.messages import Headers, RequestHead
 
 
 @final
@@ -22,6 +23,7 @@ class Outgoing:
         self._settings = settings
         self._secrets = secrets
         self._readable = readable_codings()
+        self._actor = Actor(settings)
 
     async def request(
         self, head: RequestHead, body: bytes, admitted: Admitted
@@ -38,6 +40,8 @@ class Outgoing:
             central=own is None,
             readable=self._readable,
             user_agent=f"aigw/{__version__}".encode(),
+            added=self._added(admitted),
+            ours=self._actor.names,
         )
         request = UpstreamRequest(
             provider=provider,
@@ -50,6 +54,12 @@ class Outgoing:
             idle_seconds=provider.idle_seconds or self._settings.idle_seconds,
         )
         return request, hint
+
+    def _added(self, admitted: Admitted) -> Headers:
+        """Return the headers that the gateway sets beside the credential."""
+        tenant = admitted.route.provider.tenant if admitted.presented.own is None else ()
+        is_recorded = admitted.route.dialect is not None
+        return tenant + (self._actor.headers(admitted.caller) if is_recorded else ())
 
     async def _central(self, admitted: Admitted) -> tuple[tuple[bytes, bytes] | None, str | None]:
         provider = admitted.route.provider

@@ -2,6 +2,7 @@
 
 from aigateway.clock import Clock
 from aigateway.ledger.store import Store
+from aigateway.sessions.access import AccessEndpoints
 from aigateway.sessions.api import SessionsHandler, handler_for
 from aigateway.sessions.calls import Routes
 from aigateway.settings import Settings
@@ -9,7 +10,7 @@ from aigateway.settings import Settings
 
 def build(settings: Settings, store: Store, clock: Clock) -> SessionsHandler:
     """Return the function behind the REST API; call its ``start`` first."""
-    configuring: Routes = {}
+    configuring: Routes = {**AccessEndpoints(store, clock).routes()}
     return handler_for(
         store,
         clock,

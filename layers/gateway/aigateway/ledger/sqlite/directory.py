@@ -1,4 +1,4 @@
-"""Users, keys, providers and the published snapshot."""
+"""Users, keys, providers, access rules and the published snapshot."""
 
 import json
 import sqlite3
@@ -6,11 +6,12 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
+from aigateway.caller.access import Rule, rule_from
 from aigateway.caller.people import Key, User
 from aigateway.clock import from_micros, micros
 from aigateway.errors import AuthUnavailable, Conflict, RecorderUnavailable
 from aigateway.ledger.sqlite.connection import Database
-from aigateway.ledger.store import Published, ReloadState
+from aigateway.ledger.store import AccessRules, Published, ReloadState
 from aigateway.pool.providers import ProviderRow
 
 KEY_COLUMNS = tuple(field.name for field in fields(Key))
@@ -41,6 +42,8 @@ SELECT * FROM user WHERE status != 'deleted' AND (id = ?1 OR username = ?1) ORDE
 PROVIDERS = "SELECT * FROM provider ORDER BY name"
 ADD_PROVIDER = "INSERT OR IGNORE INTO provider (document, version, name) VALUES (?, ?, ?)"
 PUT_PROVIDER = "UPDATE provider SET document = ?, version = ? WHERE name = ? AND version = ?"
+ACCESS = "SELECT value FROM setting WHERE name = 'access'"
+PUT_ACCESS = "INSERT OR REPLACE INTO setting (name, value) VALUES ('access', ?)"
 SNAPSHOT = "SELECT * FROM snapshot"
 PUBLISH = "UPDATE snapshot SET version = ?, digest = ?, document = ? WHERE version = ?"
 NOTE_ATTEMPT = "UPDATE snapshot SET attempted_at = max(coalesce(attempted_at, ?1), ?1)"
@@ -102,6 +105,19 @@ class SqliteDirectory:
         else:
             await self._change(PUT_PROVIDER, (*written, previous), "the provider was changed")
 
+    async def access_rules(self) -> AccessRules:
+        return await self._database.read(_access)
+
+    async def put_access_rules(self, rules: tuple[Rule, ...], previous: int) -> None:
+        document = {"version": previous + 1, "rules": [rule.document() for rule in rules]}
+
+        def work(connection: sqlite3.Connection) -> None:
+            if _access(connection).version != previous:
+                raise Conflict("the access rules were changed by somebody else")
+            connection.execute(PUT_ACCESS, (json.dumps(document),))
+
+        await self._database.write(work)
+
     async def published(self) -> Published | None:
         row = await self._database.read(lambda c: c.execute(SNAPSHOT).fetchone())
         return Published(row["version"], row["digest"], row["document"]) if row["version"] else None
@@ -127,6 +143,13 @@ class SqliteDirectory:
                 raise Conflict(otherwise)
 
         await self._database.write(work)
+
+
+def _access(connection: sqlite3.Connection) -> AccessRules:
+    if (row := connection.execute(ACCESS).fetchone()) is None:
+        return AccessRules(0, ())
+    stored = json.loads(row["value"])
+    return AccessRules(stored["version"], tuple(rule_from(rule) for rule in stored["rules"]))
 
 
 def _bound(value: object) -> object:
