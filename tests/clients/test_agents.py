@@ -39,8 +39,15 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("homes")
 
 
-def run(agent: Agent, arguments: tuple[str, ...], product: Product, home: Path, work: Path) -> int:
-    """Let the agent do one task; its exit status."""
+def run(
+    agent: Agent,
+    arguments: tuple[str, ...],
+    product: Product,
+    home: Path,
+    work: Path,
+    key: str | None = None,
+) -> int:
+    """Let the agent do one task; its exit status. ``key``: the admin's, unless another is given."""
     binary = BINARIES / agent.binary
     if not binary.exists() or shutil.which("node") is None:
         missing = f"{agent.binary} is not installed: npm ci in tests/clients, or make clients"
@@ -49,7 +56,12 @@ def run(agent: Agent, arguments: tuple[str, ...], product: Product, home: Path, 
         pytest.skip(missing)
 
     def filled(text: str) -> str:
-        values = {"{A}": product.anthropic, "{O}": product.openai, "{K}": product.key}
+        values = {
+            "{A}": product.anthropic,
+            "{O}": product.openai,
+            "{K}": key or product.key,
+            "{G}": product.gateway,
+        }
         for name, value in values.items():
             text = text.replace(name, value)
         return text
