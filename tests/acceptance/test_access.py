@@ -123,6 +123,24 @@ async def test_row_60_where_own_credentials_are_off_they_are_refused(dialect: st
         assert (await send(stage, PATHS[dialect], REQUESTS[dialect], central))[0] == 200
 
 
+IN_AN_ERROR = [OWN, "eyJhbGciOiJub25lIn0.eyJzdWIiOiJpbnZlbnRlZCJ9.c2lnbmF0dXJl", GITHUB]
+
+
+@pytest.mark.parametrize("own", IN_AN_ERROR)
+async def test_row_60_an_own_credential_that_an_error_quotes_is_not_recorded(
+    stage: Stage, own: str
+) -> None:
+    error = {"error": {"message": f"Incorrect API key provided: {own}."}}
+    stage.peer.scripts.append(blocking(error, 401))
+    body = json.dumps(chat("go")).encode()
+    shown = beside(stage, authorization=f"Bearer {own}")
+    answered = await stage.send(PATHS["chat"], body, shown, user=None)
+    assert own in answered.body.decode()
+    record = json.dumps(stage.record(answered))
+    assert "Incorrect API key provided" in record
+    assert own not in record
+
+
 @final
 class Counting:
     """The gateway as an SDK reaches it, with the number of requests that it got."""
