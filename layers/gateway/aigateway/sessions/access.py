@@ -31,10 +31,10 @@ class VersionMoved(Refusal):
 class AccessEndpoints:
     """Each call authenticates an admin. A change names the version that it was made from."""
 
-    def __init__(self, directory: Directory, clock: Clock) -> None:
+    def __init__(self, callers: Callers, directory: Directory, clock: Clock) -> None:
+        self._callers = callers
         self._directory = directory
         self._clock = clock
-        self._callers = Callers(directory, clock)
 
     def routes(self) -> Routes:
         return {"/access": {"GET": self.read, "PUT": self.replace}}
