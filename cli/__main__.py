@@ -5,6 +5,7 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn, final
 
 from aigateway import __version__
@@ -15,7 +16,7 @@ from aigateway.ledger.store import Store
 from aigateway.pool.providers import PROVIDER_TYPES
 from aigateway.settings import Settings
 from aigateway.transcript.facts import Dialect
-from cli import people, providers, sessions
+from cli import access, people, providers, sessions
 from cli.ledger import Mistake, opened
 from cli.output import Output
 from cli.replay import replay
@@ -42,6 +43,7 @@ def _parser() -> ArgumentParser:
     commands.add_parser("run-lambda", help="the same as deployed: functions in sandboxes, a table")
     _add_people(commands)
     _add_providers(commands)
+    _add_access(commands)
     listing = commands.add_parser("sessions", help="list recorded sessions, last active first")
     listing.add_argument("--limit", type=int, default=SESSIONS, metavar="N")
     for name in ("user", "client", "provider", "model"):
@@ -137,6 +139,16 @@ def _describes_a_user(parser: ArgumentParser) -> None:
         metavar="ARN",
         help="an AWS role or user that may sign as this one, once for each; '' for none",
     )
+
+
+def _add_access(commands: Any) -> None:  # noqa: ANN401 - argparse has no public name for it
+    rules = commands.add_parser("access", help="show or replace the access rules")
+    actions = rules.add_subparsers(dest="action", metavar="ACTION", required=True)
+    show = actions.add_parser("show", help="list who may use what; --json prints what `set` takes")
+    _answers_with(show, access.show_rules)
+    put = actions.add_parser("set", help="replace all rules by those of a file")
+    put.add_argument("file", metavar="FILE", type=Path, help="JSON as `access show` prints it")
+    _answers_with(put, access.set_rules, creates=True)
 
 
 def _add_replay(commands: Any) -> None:  # noqa: ANN401 - argparse has no public name for it

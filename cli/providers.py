@@ -17,6 +17,7 @@ from aigateway.reload.tick import tick_of
 from aigateway.sessions.bodies import BodyInvalid
 from aigateway.sessions.configuring import Configuring
 from aigateway.sessions.configuring_parts import configuring_of
+from aigateway.sessions.kick import kick_of
 from aigateway.sessions.provider_view import Document
 from aigateway.sessions.trial import Trial
 from aigateway.settings import Settings
@@ -124,7 +125,7 @@ def _configuring(store: Store, clock: Clock, wanted: Namespace) -> Configuring:
     """Return what changes providers. Over a file this process reloads, over a table it may ask."""
     settings = _settings(wanted)
     reload = partial(tick_of(settings, clock).run, store, only_reload=True)
-    kick = reload if settings.table is None else None
+    kick = reload if settings.table is None else kick_of(settings)
     return configuring_of(settings, store, open_secrets(settings, clock), clock, kick)
 
 

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
 
-from aigateway.pool.providers import BaseUrl, Provider
+from aigateway.pool.base_url import BaseUrl
+from aigateway.pool.providers import Provider
 from aigateway.relay.upstream import Answer, UpstreamRequest
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))

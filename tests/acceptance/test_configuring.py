@@ -43,14 +43,3 @@ async def test_defect_44_a_base_url_is_https_and_public(stage: Stage, url: str) 
     status, document = stage.call("POST", PROVIDERS, "root", body)
     assert (status, [fault["field"] for fault in document["validations"]]) == (400, ["base_url"])
     assert stage.call("GET", f"{PROVIDERS}/inner", "root")[0] == 404
-
-
-async def test_defect_45_a_key_of_the_environment_is_no_providers_key(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_KEY", "AIGW_ANTHROPIC_KEY"):
-        monkeypatch.setenv(name, "sk-ant-planted-0123456789")
-    await stage.add_provider("bare", "anthropic", "https://h.example", api_keys=[])
-    refused = await stage.send("/bare/v1/messages", GO)
-    assert (refused.status, refused.headers["x-ai-gateway-error"]) == (503, "provider_error")
-    assert stage.peer.seen == []

@@ -5,12 +5,16 @@ with them.
 """
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aigateway.caller.keys import new_secret
-from tests.acceptance.sdks import NOT_FOUND, REFUSED, asking, claude, gpt
+from tests.acceptance.sdks import FAILED, NOT_FOUND, REFUSED, asking, claude, gpt
 from tests.acceptance.stage import Script, Stage, Told, blocking
 from tests.acceptance.words import (
     ANSWER,
@@ -44,6 +48,7 @@ from tests.acceptance.words import (
     usage_chunk,
 )
 
+ROOT = Path(__file__).parents[2]
 GO: dict[str, dict[str, Any]] = {
     "messages": messages("go", stream=True),
     "chat": chat("go", **ASKS),
@@ -445,6 +450,20 @@ async def test_defect_31_our_errors_are_the_dialects_and_raise_its_exceptions(
 
 
 @pytest.mark.parametrize("dialect", PATHS)
+async def test_defect_32_a_disabled_provider_is_refused_for_good(
+    stage: Stage, dialect: str
+) -> None:
+    kind = "anthropic" if dialect == "messages" else "openai"
+    await stage.add_provider("off", kind, "https://h.example", enabled=False)
+    async with asking(stage, dialect, stage.secrets["alice"], "off") as ask:
+        with pytest.raises(FAILED) as raised:
+            await ask()
+    answer = getattr(raised.value, "response")  # noqa: B009 - of either SDK
+    assert (answer.status_code, answer.headers["x-should-retry"]) == (503, "false")
+    assert await stage.store.counters() == {("J", ("provider_disabled",)): {"n": 1}}
+
+
+@pytest.mark.parametrize("dialect", PATHS)
 async def test_defect_33_a_broken_provider_is_no_unknown_route(stage: Stage, dialect: str) -> None:
     name = PATHS[dialect].split("/")[1]
     await stage.add_provider("broken", name, "ftp://h.example")
@@ -460,6 +479,24 @@ async def test_defect_33_a_broken_provider_is_no_unknown_route(stage: Stage, dia
 async def test_defect_34_a_probe_needs_no_key(stage: Stage, path: str) -> None:
     answered = await stage.send(path, method="GET", user=None)
     assert (answered.status, answered.document) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize("dialect", PATHS)
+async def test_defect_39_nobody_speaks_for_another_account_while_the_feature_is_off(
+    stage: Stage, dialect: str
+) -> None:
+    forged = {
+        "x-ai-bridge-actor-id": "u-bob",
+        "X-AI-Bridge-Actor-Metadata-Username": "bob",
+        "x_ai_bridge_actor_metadata_email": "bob@example.com",
+    }
+    answer = Script(sse(STOP)) if dialect == "messages" else Script(sse(DONE))
+    told = await stage.tell(dialect, GO[dialect], answer, forged)
+    assert not [name for name in told.seen.headers if "actor" in name]
+    stage.peer.scripts.append(blocking({}))
+    models = PATHS[dialect].split("/v1/")[0] + "/v1/models"
+    assert (await stage.send(models, b"", forged, method="GET")).status == 200
+    assert not [name for name in stage.peer.seen[-1].headers if "actor" in name]
 
 
 @pytest.mark.parametrize("dialect", PATHS)
@@ -526,4 +563,56 @@ async def test_defect_44_a_provider_lives_neither_inside_nor_behind_plain_http(
     answered = await stage.send("/inside/v1/messages", json.dumps(GO["messages"]).encode())
     assert answered.status == 503
     assert answered.headers["x-ai-gateway-error"] == "provider_error"
+
+
+AMBIENT = {
+    "ANTHROPIC_API_KEY": "sk-ant-ambient-0123456789",
+    "ANTHROPIC_AUTH_TOKEN": "sk-ant-ambient-token-0123456789",
+    "OPENAI_API_KEY": "sk-ambient-0123456789",
+    "OPENAI_ORG_ID": "org_ambient",
+    "GITHUB_TOKEN": "ghp_ambient0123456789abcdef",
+}
+WATCHING = """
+import os, runpy, sys
+asked = set()
+class Watched(type(os.environ)):
+    def __getitem__(self, name):
+        asked.add(name)
+        return super().__getitem__(name)
+    def __contains__(self, name):
+        asked.add(name)
+        return super().__contains__(name)
+os.environ.__class__ = Watched
+runpy.run_path(sys.argv[1], run_name="app")
+print(" ".join(sorted(asked)))
+"""
+
+
+@pytest.mark.parametrize("function", ["gateway", "reload", "sessions"])
+def test_defect_45_no_function_reads_a_providers_key_from_its_environment(
+    function: str, tmp_path: Path
+) -> None:
+    layers = (ROOT / "layers" / "gateway", ROOT / "layers" / "runtime")
+    environment = AMBIENT | {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": ":".join(map(str, layers)),
+        "AIGW_STATE_DIR": str(tmp_path),
+        "AIGW_LOG_LEVEL": "WARNING",
+    }
+    command = [sys.executable, "-c", WATCHING, str(ROOT / "functions" / function / "app.py")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    asked = set(done.stdout.split())
+    assert "AIGW_LOG_LEVEL" in asked, "the watch sees what is asked for"
+    assert not asked & AMBIENT.keys()
+
+
+async def test_defect_45_a_provider_without_a_key_is_given_none(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in AMBIENT.items():
+        monkeypatch.setenv(name, value)
+    for kind in ("anthropic", "openai"):
+        await stage.add_provider(f"bare-{kind}", kind, "https://h.example", api_keys=[])
+        answered = await stage.send(f"/bare-{kind}/v1/models", method="GET")
+        assert answered.headers["x-ai-gateway-error"] == "missing_provider_key"
     assert stage.peer.seen == []

@@ -96,7 +96,7 @@ async def test_row_66_one_broken_row_is_an_error_and_the_others_are_served(stage
         "bad": "error",
         "openai": "enabled",
     }
-    assert found["bad"].reason == "settings._type: expected bedrock"
+    assert found["bad"].reason == "api_keys: expected a list"
     assert (await stage.store.reload_state()).succeeded_at == at(60)
 
 

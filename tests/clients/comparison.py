@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, final
 
+from local.scripted.codings import decoded
 from tests.clients.running import Document
 
 COUNTS = (
@@ -43,6 +44,7 @@ class Subject:
     agent: str | None = None
     parent: str | None = None
     rewritten: bool = False
+    initiator: str = "admin"
 
 
 @final
@@ -88,7 +90,7 @@ def _said(log: list[Document], rows: list[Document], subject: Subject) -> Facts:
     for position, entry in enumerate(log):
         told = {
             "client": subject.client,
-            "initiator": "admin",
+            "initiator": subject.initiator,
             "dialect": entry["asked"]["dialect"],
             "model": entry["asked"]["model"],
             "streaming": entry["asked"]["streaming"],
@@ -182,7 +184,8 @@ def _asker(entry: Document, before: list[Document]) -> str | None:
 
 
 def _body(entry: Document) -> Document:
-    body: Document = json.loads(base64.b64decode(entry["body_base64"]))
+    coding = dict(entry["headers"]).get("content-encoding", "")
+    body: Document = json.loads(decoded(base64.b64decode(entry["body_base64"]), coding))
     return body
 
 

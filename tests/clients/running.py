@@ -3,12 +3,13 @@
 import json
 import os
 import secrets
+import shlex
 import signal
 import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +29,16 @@ Document = dict[str, Any]
 @final
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A running product and its scripted provider, addressed by their base URLs."""
+    """A running product and its scripted provider, addressed by their base URLs.
+
+    ``said`` are the lines that it has printed so far.
+    """
 
     gateway: str
     api: str
     provider: str
     key: str
+    said: list[str]
 
     @property
     def anthropic(self) -> str:
@@ -42,6 +47,19 @@ class Product:
     @property
     def openai(self) -> str:
         return f"{self.gateway}/openai/v1"
+
+    def aigw(self, *command: str) -> str:
+        """Run a command line on the product's store, as the last hint of the start shows it."""
+        until = time.monotonic() + SETTLE_SECONDS
+        while not self.said[-1].rstrip().endswith(" session last"):
+            assert time.monotonic() < until, self.said
+            time.sleep(0.05)
+        named = (word.partition("=") for word in shlex.split(self.said[-1]) if "=" in word)
+        environment = {name: value for name, _, value in named} | {"PATH": os.environ["PATH"]}
+        done = subprocess.run(
+            [ROOT / "bin" / "aigw", *command], env=environment, capture_output=True, check=True
+        )
+        return done.stdout.decode()
 
     def records(self, what: str, **parameters: str) -> Any:  # noqa: ANN401 - JSON of any shape
         url = f"{self.api}/api/v2/aibridge/{what}?{urlencode(parameters)}"
@@ -112,10 +130,13 @@ def bedrock(provider: str) -> dict[str, str]:
 
 
 @contextmanager
-def started(folder: Path, door: str) -> Iterator[Product]:
+def started(
+    folder: Path, door: str, providers: Sequence[Mapping[str, str]] = ()
+) -> Iterator[Product]:
     """Run ``bin/aigw`` until the block ends; its home and its state are in ``folder``.
 
-    Door ``bedrock`` is ``run`` with providers of the scripted Bedrock.
+    Door ``bedrock`` is ``run`` with providers of the scripted Bedrock. ``providers``: documents in
+    place of the default ones; ``{P}`` in them is the scripted provider.
     """
     gateway, api, provider = free_ports(3)
     key = f"aigw_{secrets.token_hex(8)}_{secrets.token_urlsafe(32)}"
@@ -130,6 +151,9 @@ def started(folder: Path, door: str) -> Iterator[Product]:
     }
     if door == "bedrock":
         environment |= bedrock(local(provider))
+    if providers:
+        documents = json.dumps(providers).replace("{P}", local(provider))
+        environment["AIGW_PROVIDERS_JSON"] = documents
     running = subprocess.Popen(
         [ROOT / "bin" / "aigw", "run" if door == "bedrock" else door],
         env=environment,
@@ -145,7 +169,7 @@ def started(folder: Path, door: str) -> Iterator[Product]:
     try:
         heard = ready.wait(START_SECONDS) and any(line.startswith("ready ") for line in said)
         assert heard, "".join(said)
-        yield Product(local(gateway), local(api), local(provider), key)
+        yield Product(local(gateway), local(api), local(provider), key, said)
     finally:
         running.send_signal(signal.SIGINT)
         try:

@@ -43,8 +43,15 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("homes")
 
 
-def run(agent: Agent, arguments: tuple[str, ...], product: Product, home: Path, work: Path) -> int:
-    """Let the agent do one task; its exit status."""
+def run(
+    agent: Agent,
+    arguments: tuple[str, ...],
+    product: Product,
+    home: Path,
+    work: Path,
+    key: str | None = None,
+) -> int:
+    """Let the agent do one task; its exit status. ``key``: the admin's, unless another is given."""
     binary = BINARIES / agent.binary
     if not binary.exists() or shutil.which("node") is None:
         missing = f"{agent.binary} is not installed: npm ci in tests/clients, or make clients"
@@ -56,8 +63,8 @@ def run(agent: Agent, arguments: tuple[str, ...], product: Product, home: Path, 
         values = {
             "{A}": product.anthropic,
             "{O}": product.openai,
+            "{K}": key or product.key,
             "{G}": product.gateway,
-            "{K}": product.key,
         }
         for name, value in values.items():
             text = text.replace(name, value)

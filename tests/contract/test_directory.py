@@ -1,12 +1,14 @@
 """What a store promises about keys, providers and the snapshot."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
+from aigateway.caller.access import Rule
 from aigateway.caller.people import Key
 from aigateway.errors import Conflict
-from aigateway.ledger.store import AuditEntry, Published, ReloadState, Store
+from aigateway.ledger.store import AccessRules, AuditEntry, Published, ReloadState, Store
 from aigateway.pool.providers import ProviderRow
 from tests.builders import a_key, a_user, at
 
@@ -98,6 +100,40 @@ async def test_provider_rows_come_by_name(store: Store) -> None:
     for row in rows:
         await store.put_provider(row, None)
     assert [row.name for row in await store.provider_rows()] == ["a", "b", "c"]
+
+
+RULES = (
+    Rule("alice", None, ("anthropic", "open*"), ("claude-*",)),
+    Rule(None, "Gäste", (), ()),
+)
+
+
+async def test_access_rules_change_only_from_the_version_that_was_read(store: Store) -> None:
+    assert await store.access_rules() == AccessRules(0, ())
+    with pytest.raises(Conflict):
+        await store.put_access_rules(RULES, 1)
+    assert await store.access_rules() == AccessRules(0, ())
+    await store.put_access_rules(RULES, 0)
+    assert await store.access_rules() == AccessRules(1, RULES)
+    for previous in (0, 2):
+        with pytest.raises(Conflict):
+            await store.put_access_rules((), previous)
+    assert await store.access_rules() == AccessRules(1, RULES)
+    await store.put_access_rules((), 1)
+    assert await store.access_rules() == AccessRules(2, ())
+
+
+async def test_as_many_access_rules_as_there_may_be_are_stored(store: Store) -> None:
+    rules = tuple(Rule(f"user-{number}", None, ("x" * 256,), ("y" * 200,)) for number in range(500))
+    await store.put_access_rules(rules, 0)
+    assert (await store.access_rules()).rules == rules
+
+
+async def test_of_two_who_change_the_access_rules_at_once_one_is_told(store: Store) -> None:
+    puts = (store.put_access_rules((rule,), 0) for rule in RULES)
+    ends = await asyncio.gather(*puts, return_exceptions=True)
+    assert sorted(type(end).__name__ for end in ends) == ["Conflict", "NoneType"]
+    assert (await store.access_rules()).version == 1
 
 
 async def test_a_snapshot_is_published_once_per_version(store: Store) -> None:

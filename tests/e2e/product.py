@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -70,6 +71,7 @@ def call(
 class Product:
     """A running product. ``log`` are the requests that its scripted provider saw.
 
+    ``lines``: what it printed at its start, and, once it has ended, since then.
     ``composition``: the command that started it, ``run`` or ``run-lambda``.
     """
 
@@ -104,6 +106,25 @@ class Product:
     def query(self, path: str, key: str | None = None) -> Reply:
         url = f"{self.api}/api/v2/aibridge/{path}"
         return call(url, headers={"Coder-Session-Token": key or self.key})
+
+    def aigw(self, *command: str) -> str:
+        """Run a command line on the product's store, as the hint of the start shows it."""
+        hint = next(line for line in self.lines if line.endswith(" session last"))
+        shown = dict(word.split("=", 1) for word in shlex.split(hint) if "=" in word)
+        done = subprocess.run(
+            [sys.executable, "-m", "cli", *command],
+            env=clean_environment(self.state.parent, shown),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    def put(self, path: str, document: object) -> Reply:
+        """Replace something of the configuration, as the admin."""
+        headers = {"Coder-Session-Token": self.key, "Content-Type": "application/json"}
+        body = json.dumps(document).encode()
+        return call(f"{self.api}/api/v2/ai/{path}", "PUT", body, headers)
 
     def record(self, reply: Reply) -> dict[str, Any]:
         """Return the interception that an answer belongs to."""
@@ -202,4 +223,5 @@ def running(home: Path, composition: str = "run", **extra: str) -> Iterator[Prod
         finally:
             if process.poll() is None:
                 process.terminate()
-            process.communicate(timeout=30)
+            rest, _ = process.communicate(timeout=30)
+            lines.extend(rest.splitlines())

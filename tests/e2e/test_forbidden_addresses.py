@@ -22,7 +22,8 @@ from aigateway.caller.keys import key_from, new_secret
 from aigateway.clock import Clock
 from aigateway.errors import RowInvalid, UpstreamUnreachable
 from aigateway.ledger.sqlite import SqliteStore
-from aigateway.pool.providers import Provider, ProviderRow, SecretRef, base_url_from
+from aigateway.pool.base_url import base_url_from
+from aigateway.pool.providers import Provider, ProviderRow, SecretRef
 from aigateway.relay.assembly import App, build
 from aigateway.relay.dialling import Resolve
 from aigateway.relay.http1_upstream import Http1Upstream

@@ -80,6 +80,10 @@ def test_every_answer_is_as_described_and_nothing_described_is_never_sent(desk: 
     desk.api.do(desk.api.store.key_used(key["id"], at(1)))
     assert desk.configure("DELETE", f"/users/carol/keys/{key['id']}").status == 204
     compare("GET", keys, 200, "/users/carol/keys")
+    rule = {"user": "carol", "providers": ["*"], "models": ["*"]}
+    compare("PUT", "/access", 200, "/access", {"version": 0, "rules": [rule]})
+    rules = [rule, {"group": "a", "providers": ["*"], "models": ["*"]}]
+    compare("PUT", "/access", 200, "/access", {"version": 1, "rules": rules})
     refused = desk.call("PATCH", "/mine", {"x": 1})
     error = {"$ref": "#/components/schemas/Error"}
     assert list(differences(refused.document, error, seen, "", CONFIGURATION)) == []

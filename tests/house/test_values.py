@@ -16,7 +16,8 @@ import aigateway
 from aigateway import errors
 from aigateway.errors import Answerable
 from aigateway.pool import routes
-from aigateway.pool.providers import PROVIDER_TYPES, BaseUrl, Provider
+from aigateway.pool.base_url import BaseUrl
+from aigateway.pool.providers import PROVIDER_TYPES, Provider
 from aigateway.pool.routes import route_of
 from aigateway.pool.snapshot import Snapshot
 from aigateway.transcript.facts import Fact

@@ -3,14 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as some
 
-from aigateway.wire.headers import (
-    CREDENTIALS,
-    HOP_BY_HOP,
-    NOT_FOR_CLIENTS,
-    NOT_FOR_PROVIDERS,
-    towards_client,
-    towards_provider,
-)
+from aigateway.header_names import CREDENTIALS, HOP_BY_HOP, NOT_FOR_PROVIDERS
+from aigateway.wire.headers import NOT_FOR_CLIENTS, towards_client, towards_provider
 from aigateway.wire.messages import Headers, values
 
 LISTED = sorted(NOT_FOR_PROVIDERS | NOT_FOR_CLIENTS | {b"openai-project", b"x-amz-date"})

@@ -11,7 +11,8 @@ from aigateway.caller.identity import Caller, Presented, presented
 from aigateway.caller.keys import new_secret
 from aigateway.caller.people import Key, User
 from aigateway.errors import Answerable
-from aigateway.pool.providers import BaseUrl, Provider, ProviderFault
+from aigateway.pool.base_url import BaseUrl
+from aigateway.pool.providers import Provider, ProviderFault
 from aigateway.pool.routes import Route, route_of
 from aigateway.pool.snapshot import Pool, Snapshot
 from aigateway.relay.asides import Asides

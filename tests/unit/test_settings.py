@@ -248,3 +248,32 @@ def test_an_address_may_have_a_port(text: str, expected: tuple[str, int | None])
 def test_what_is_no_address_is_refused(text: str) -> None:
     [problem] = problems_of({"AIGW_HTTP_ADDRESS": text})
     assert problem.startswith("AIGW_HTTP_ADDRESS: expected an address")
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("ID", "Authorization"),
+        ("USERNAME", "X-AI-Bridge-Actor-ID"),
+        ("EMAIL", "X-AI-Bridge-Actor-Anything"),
+        ("EMAIL", "X Mail"),
+        ("EMAIL", "X-Mail\r\nX-Other"),
+    ],
+)
+def test_an_actor_header_takes_no_name_that_has_a_meaning(variable: str, text: str) -> None:
+    name = f"AIGW_ACTOR_HEADER_{variable}"
+    (problem,) = problems_of({name: text})
+    assert problem.startswith(f"{name}: ")
+
+
+def test_an_actor_header_may_have_the_name_that_is_made_for_it() -> None:
+    name = "x-ai-bridge-actor-metadata-email"
+    assert Settings.from_env({"AIGW_ACTOR_HEADER_EMAIL": name}).actor_header_email == name
+
+
+@pytest.mark.parametrize("second", ["X-User", "x-user", "X_User"])
+def test_two_actor_headers_have_two_names(second: str) -> None:
+    names = {"AIGW_ACTOR_HEADER_ID": "X-User", "AIGW_ACTOR_HEADER_EMAIL": second}
+    (problem,) = problems_of(names)
+    assert problem.startswith("AIGW_ACTOR_HEADER_EMAIL: ")
+    assert Settings.from_env(names | {"AIGW_ACTOR_HEADER_ID": ""}).actor_header_id is None

@@ -2,7 +2,7 @@
 
     GatewayError
     ├── Refusal                    this request is not served; has a status and a code
-    │   ├── MissingKey, InvalidKey                                    401
+    │   ├── MissingKey, InvalidKey, MissingOwnKey                     401
     │   ├── NotAllowed, ByokDisabled                                  403
     │   ├── RouteNotSupported                                         404
     │   ├── MethodNotAllowed                                          405
@@ -73,6 +73,13 @@ class MissingKey(Refusal):
 
 class InvalidKey(Refusal):
     status, code = 401, "invalid_gateway_key"
+    anthropic_type, openai_type = "authentication_error", "invalid_request_error"
+
+
+class MissingOwnKey(Refusal):
+    """The provider takes only the caller's own credential, and there is none."""
+
+    status, code = 401, "missing_provider_key"
     anthropic_type, openai_type = "authentication_error", "invalid_request_error"
 
 

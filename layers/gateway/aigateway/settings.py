@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -11,9 +11,14 @@ from urllib.parse import urlsplit
 
 from aigateway.addresses import Network
 from aigateway.errors import SettingsError
+from aigateway.header_names import folded, is_free
 
 PREFIXES = ("AIGW_", "CODER_AI_GATEWAY_", "CODER_AIBRIDGE_")
 """Ours first, then the names that the reference product uses and used."""
+
+ACTOR_ID = "X-AI-Bridge-Actor-ID"
+ACTOR_USERNAME = "X-AI-Bridge-Actor-Metadata-Username"
+ACTOR_EMAIL = "X-AI-Bridge-Actor-Metadata-Email"
 
 LOCAL_ONLY = frozenset({"AIGW_ADMIN_KEY", "AIGW_PROVIDERS_JSON"})
 """Secrets that a start on one machine takes; no setting holds them."""
@@ -140,6 +145,18 @@ def _address(text: str) -> tuple[str, int | None]:
     return found[1] or found[2], port
 
 
+def _header(own: str) -> Callable[[str], str | None]:
+    """Read the name of an actor header; of those that begin like ``own`` only itself is free."""
+
+    def read(text: str) -> str | None:
+        name = text.strip()
+        if name and name.lower() != own.lower() and not is_free(name):
+            raise ValueError("the name of a header that has no meaning of its own, or nothing")
+        return name or None
+
+    return read
+
+
 def _level(text: str) -> str:
     if text.strip().upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ValueError("DEBUG, INFO, WARNING or ERROR")
@@ -184,6 +201,12 @@ class Settings:
     reload_interval_seconds: float = _setting("RELOAD_INTERVAL", _some_seconds, 60.0)
     allow_byok: bool = _setting("ALLOW_BYOK", _switch, default=True)
     allow_background: bool = _setting("ALLOW_BACKGROUND", _switch, default=False)
+    send_actor_headers: bool = _setting("SEND_ACTOR_HEADERS", _switch, default=False)
+    actor_header_id: str | None = _setting("ACTOR_HEADER_ID", _header(ACTOR_ID), ACTOR_ID)
+    actor_header_username: str | None = _setting(
+        "ACTOR_HEADER_USERNAME", _header(ACTOR_USERNAME), ACTOR_USERNAME
+    )
+    actor_header_email: str | None = _setting("ACTOR_HEADER_EMAIL", _header(ACTOR_EMAIL), None)
     own_sessions_visible: bool = _setting("OWN_SESSIONS_VISIBLE", _switch, default=True)
     allowed_private_cidrs: tuple[Network, ...] = _setting("ALLOWED_PRIVATE_CIDRS", _networks, ())
     circuit_breaker_enabled: bool = _setting("CIRCUIT_BREAKER_ENABLED", _switch, default=False)
@@ -224,10 +247,30 @@ class Settings:
         if "AWS_LAMBDA_FUNCTION_NAME" in environment:
             read.setdefault("max_request_bytes", FUNCTION_URL_BYTES)
             problems.extend(_problems_on_lambda(environment))
+        made = cls(**read)
+        if twice := made.actor_names_given_twice():
+            problems.append(f"AIGW_ACTOR_HEADER_{twice}: expected another name than the others'")
         if problems:
             raise SettingsError(problems)
         ours = {name for name in environment if name.startswith("AIGW_")} - known
-        return cls(**read, unknown=tuple(sorted(n for n in ours if not is_local_only(n))))
+        return replace(made, unknown=tuple(sorted(n for n in ours if not is_local_only(n))))
+
+    @property
+    def actor_headers(self) -> tuple[str, ...]:
+        """The names by which a provider may be told who asks."""
+        names = (self.actor_header_id, self.actor_header_username, self.actor_header_email)
+        return tuple(name for name in names if name is not None)
+
+    def actor_names_given_twice(self) -> str | None:
+        """Return which name is another one's too."""
+        seen: set[bytes] = set()
+        for kind in ("ID", "USERNAME", "EMAIL"):
+            name = getattr(self, f"actor_header_{kind.lower()}")
+            plain = folded(name.encode()) if name else b""
+            if plain in seen:
+                return kind
+            seen |= {plain} - {b""}
+        return None
 
 
 def is_local_only(name: str) -> bool:

@@ -56,7 +56,6 @@ def test_everything_that_is_given_is_taken() -> None:
 @pytest.mark.parametrize(
     ("member", "value"),
     [
-        ("_type", "other"),
         ("_version", 2),
         ("_version", True),
         ("_version", "1"),
@@ -86,10 +85,15 @@ def test_a_member_of_the_wrong_form_is_named_and_not_shown(member: str, value: o
     assert "planted" not in str(raised.value)
 
 
-@pytest.mark.parametrize("settings", ["bedrock", [], {"_version": 1}])
-def test_settings_of_no_known_kind_are_refused(settings: object) -> None:
-    with pytest.raises(RowInvalid, match=r"^settings\._type: "):
+@pytest.mark.parametrize("settings", ["bedrock", []])
+def test_settings_that_are_no_object_are_refused(settings: object) -> None:
+    with pytest.raises(RowInvalid, match=r"^settings: expected an object"):
         settings_from({"settings": settings})
+
+
+@pytest.mark.parametrize("settings", [{"_version": 1}, {"_type": "openai", "_version": 1}])
+def test_settings_of_another_kind_are_none_of_bedrock(settings: object) -> None:
+    assert settings_from({"settings": settings}) is None
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,13 @@ from hypothesis import strategies as st
 
 from aigateway.addresses import literal_of, may_be_dialled
 from aigateway.errors import RowInvalid
+from aigateway.pool.base_url import BaseUrl, base_url_from
 from aigateway.pool.providers import (
     PROVIDER_TYPES,
     RESERVED,
-    BaseUrl,
     Provider,
     RuntimeType,
     SecretRef,
-    base_url_from,
     is_provider_name,
     provider_from,
     runtime_type,
@@ -174,6 +173,39 @@ def test_types_that_use_no_key_of_the_deployment_take_none(kind: str) -> None:
         type=kind, base_url="https://h.example", settings=settings if kind == "bedrock" else None
     )
     assert found == f"api_keys: a provider of type {kind} takes none"
+
+
+def test_the_chatgpt_plan_is_an_openai_named_so_and_takes_no_key() -> None:
+    plan = built(name="chatgpt", type="openai", api_keys=[])
+    assert plan.base_url == BaseUrl("https", "chatgpt.com", 443, "/backend-api/codex")
+    assert plan.needs_own_key
+    assert reason(name="chatgpt", type="openai").startswith("api_keys: the ChatGPT plan")
+    url = "https://chatgpt.com/backend-api/codex"
+    assert reason(name="plan", type="openai", base_url=url).startswith("name: ")
+    assert reason(name="chatgpt", type="google", base_url=url).startswith("name: ")
+    elsewhere = built(name="chatgpt", type="openai", base_url="http://127.0.0.1", api_keys=None)
+    assert elsewhere.base_url.host == "127.0.0.1"
+
+
+def test_only_providers_that_can_be_used_without_a_key_need_none_of_the_callers() -> None:
+    assert built(api_keys=[]).needs_own_key
+    assert built(type="copilot", api_keys=[]).needs_own_key
+    assert not built().needs_own_key
+    compatible = built(type="openai-compat", base_url="https://h.example", api_keys=[])
+    assert not compatible.needs_own_key
+
+
+def test_a_provider_may_be_limited_to_some_models() -> None:
+    assert built().models_allow is None
+    assert built(models_allow=None).models_allow is None
+    assert built(models_allow=["claude-*", "?"]).models_allow == ("claude-*", "?")
+
+
+def test_further_paths_and_the_tenant_are_read() -> None:
+    settings = {"_type": "anthropic", "_version": 1, "workspace": "wrkspc_1"}
+    made = built(extra_passthrough=["/v1/files/*"], settings=settings)
+    assert made.extra_passthrough == ("/v1/files/*",)
+    assert made.tenant == ((b"anthropic-workspace-id", b"wrkspc_1"),)
 
 
 def test_without_a_key_a_provider_lives_by_the_callers_own() -> None:

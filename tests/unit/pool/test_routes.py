@@ -1,6 +1,7 @@
 """The table of routes, and everything that is not on it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -10,8 +11,8 @@ from aigateway.errors import (
     ProviderDisabled,
     RouteNotSupported,
 )
+from aigateway.pool.base_url import BaseUrl
 from aigateway.pool.providers import (
-    BaseUrl,
     Provider,
     ProviderFault,
     ProviderType,
@@ -127,6 +128,51 @@ def test_passed_routes_of_every_type_and_their_methods(
             with pytest.raises(MethodNotAllowed) as raised:
                 routed(kind, f"/p{concrete}", method)
             assert raised.value.allow == tuple(methods.split())
+
+
+EXTRA = ("/v1/embeddings", "/v1/files/*", "/v1/models")
+
+
+def with_extra(target: str, method: str) -> Route:
+    made = replace(provider("openai", path="/base/v1"), extra_passthrough=EXTRA)
+    head = RequestHead(method, target.encode(), ())
+    return route_of(head, Snapshot(1, {"p": made}, {}))
+
+
+@pytest.mark.parametrize(
+    ("path", "template", "target"),
+    [
+        ("/v1/embeddings?x=1", "/v1/embeddings", b"/base/v1/embeddings?x=1"),
+        ("/v1/files/file-1/content", "/v1/files/*", b"/base/v1/files/file-1/content"),
+    ],
+)
+def test_a_providers_further_paths_are_passed_through(
+    path: str, template: str, target: bytes
+) -> None:
+    for method in ("GET", "POST"):
+        route = with_extra(f"/p{path}", method)
+        assert (route.dialect, route.template, route.target) == (None, template, target)
+    for method in ("DELETE", "PUT", "PATCH"):
+        with pytest.raises(MethodNotAllowed) as raised:
+            with_extra(f"/p{path}", method)
+        assert raised.value.allow == ("GET", "POST")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/files", "/v1/files/", "/v1/files/../organization", "/v1/files/%2e%2e/x",
+     "/v1/embeddings/x", "/v1/embedding"],
+)  # fmt: skip
+def test_what_lies_beside_a_further_path_is_refused(path: str) -> None:
+    with pytest.raises(RouteNotSupported):
+        with_extra(f"/p{path}", "GET")
+
+
+def test_a_further_path_changes_nothing_about_those_of_the_type() -> None:
+    assert with_extra("/p/v1/models", "GET").template == "/v1/models"
+    with pytest.raises(MethodNotAllowed):
+        with_extra("/p/v1/models", "POST")
+    assert with_extra("/p/v1/responses", "POST").dialect is Dialect.RESPONSES
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,23 @@ def test_a_document_that_is_none_is_unreadable(document: bytes) -> None:
         snapshot_from(1, document, allow_byok=True, allowed=())
 
 
+def test_access_rules_are_part_of_the_content() -> None:
+    rule = {"user": "alice", "providers": ["*"], "models": []}
+    document, digest = snapshot_document([row("a")], access=iter([rule]))
+    assert digest != snapshot_document([row("a")])[1]
+    snapshot = snapshot_from(7, document, allow_byok=True, allowed=())
+    assert snapshot.access == (rule,)
+    before = b'{"providers": []}'
+    assert snapshot_from(7, before, allow_byok=True, allowed=()).access == ()
+
+
+@pytest.mark.parametrize("access", ["{}", "[7]", "null", '"x"'])
+def test_access_rules_that_cannot_be_read_are_no_snapshot(access: str) -> None:
+    document = f'{{"providers": [], "access": {access}}}'.encode()
+    with pytest.raises(SnapshotUnreadable):
+        snapshot_from(1, document, allow_byok=True, allowed=())
+
+
 def test_a_pool_holds_nothing_until_it_is_given_a_snapshot() -> None:
     pool = Pool()
     assert pool.version == 0

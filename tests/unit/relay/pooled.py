@@ -7,7 +7,8 @@ from typing import final
 
 from aigateway.errors import RecorderUnavailable, SecretUnavailable, UpstreamCut
 from aigateway.ledger.store import Gauge, GaugeKind
-from aigateway.pool.providers import BaseUrl, Provider, SecretRef
+from aigateway.pool.base_url import BaseUrl
+from aigateway.pool.providers import Provider, SecretRef
 from aigateway.relay.upstream import Answer, UpstreamRequest
 from aigateway.steps import Step
 from aigateway.wire.messages import ResponseHead

@@ -8,7 +8,8 @@ from aigateway.clock import SystemClock
 from aigateway.errors import LedgerFault, RecorderUnavailable, UpstreamCut
 from aigateway.interception import Closed, Opened, Parents
 from aigateway.ledger.store import ParentQuery
-from aigateway.pool.providers import BaseUrl, Provider
+from aigateway.pool.base_url import BaseUrl
+from aigateway.pool.providers import Provider
 from aigateway.relay.asides import Asides
 from aigateway.relay.exchange import Exchange
 from aigateway.relay.scribe import Readers

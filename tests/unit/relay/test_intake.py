@@ -22,6 +22,8 @@ from aigateway.errors import (
     LedgerFault,
     MethodNotAllowed,
     MissingKey,
+    MissingOwnKey,
+    NotAllowed,
     ProviderBroken,
     ProviderConfigUnavailable,
     ProviderDisabled,
@@ -29,7 +31,8 @@ from aigateway.errors import (
     UnreadableBody,
 )
 from aigateway.interception import Credential
-from aigateway.pool.providers import BaseUrl, Provider, ProviderFault, ProviderType
+from aigateway.pool.base_url import BaseUrl
+from aigateway.pool.providers import Provider, ProviderFault, ProviderType, SecretRef
 from aigateway.pool.routes import Route
 from aigateway.pool.snapshot import Pool, Snapshot
 from aigateway.relay.asides import Asides
@@ -50,7 +53,7 @@ Pairs = dict[str, str]
 
 
 def provider(name: str, kind: ProviderType = "anthropic", *, enabled: bool = True) -> Provider:
-    return Provider(name, kind, URL, (), enabled)
+    return Provider(name, kind, URL, (SecretRef(name, "k1", "sk-p...nted"),), enabled)
 
 
 POOL = Snapshot(
@@ -59,6 +62,9 @@ POOL = Snapshot(
         "anthropic": provider("anthropic"),
         "openai": provider("openai", "openai"),
         "off": provider("off", enabled=False),
+        "bare": Provider("bare", "anthropic", URL, (), enabled=True),
+        "free": Provider("free", "openai-compat", URL, (), enabled=True),
+        "copilot": Provider("copilot", "copilot", URL, (), enabled=True),
     },
     {"broken": ProviderFault("broken", "openai", "base_url: expected an absolute https URL")},
 )
@@ -84,12 +90,17 @@ class Directory:
         return self.found.get(key_id)
 
 
-def intake(
-    settings: Settings | None = None, snapshot: Snapshot | None = POOL, *, down: bool = False
-) -> Intake:
+def pool_of(snapshot: Snapshot | None) -> Pool:
     pool = Pool()
     if snapshot is not None:
         pool.replace(snapshot)
+    return pool
+
+
+def intake(
+    settings: Settings | None = None, snapshot: Snapshot | None = POOL, *, down: bool = False
+) -> Intake:
+    pool = pool_of(snapshot)
     callers = Callers(Directory(down=down), HeldClock(), 60.0)  # type: ignore[arg-type]  # the verb that it needs
     return Intake(settings or Settings(), pool, callers)
 
@@ -204,6 +215,107 @@ async def test_of_two_own_keys_the_dialects_own_header_counts(target: str, name:
     admitted = await admitted_by(intake(), request)
     assert admitted.presented.own is not None
     assert admitted.presented.own[0] == name
+
+
+@pytest.mark.parametrize("target", ["/bare/v1/messages", "/copilot/responses"])
+async def test_a_provider_without_keys_needs_the_callers_own(target: str) -> None:
+    assert await refusal(head(target, **OURS)) is MissingOwnKey
+    own = head(target, x_ai_gateway_token=SECRET, authorization=f"Bearer {FOREIGN}")
+    assert (await admitted_by(intake(), own)).credential.kind == "byok"
+
+
+async def test_a_provider_that_may_need_no_key_is_used_without() -> None:
+    admitted = await admitted_by(intake(), head("/free/v1/responses", **OURS))
+    assert admitted.credential == Credential("centralized", None)
+
+
+@pytest.mark.parametrize("target", ["/copilot/v1/messages", "/copilot/chat/completions"])
+async def test_copilot_reads_its_token_in_authorization_alone(target: str) -> None:
+    both = {"x_api_key": "other-0123456789", "authorization": f"Bearer {FOREIGN}"}
+    admitted = await admitted_by(intake(), head(target, x_ai_gateway_token=SECRET, **both))
+    assert admitted.presented.own == (b"authorization", f"Bearer {FOREIGN}".encode())
+    elsewhere = head(target, x_ai_gateway_token=SECRET, x_api_key=FOREIGN)
+    assert await refusal(elsewhere) is MissingOwnKey
+
+
+def under(*rules: dict[str, object]) -> Intake:
+    """Return an intake whose snapshot has these access rules."""
+    return intake(snapshot=replace(POOL, access=rules))
+
+
+ALICES: dict[str, object] = {
+    "user": "alice",
+    "providers": ["anthropic"],
+    "models": ["claude-*"],
+}
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/openai/v1/responses", "/openai/v1/models", "/off/v1/messages", "/broken/x", "/no/x", "/"],
+)
+async def test_a_provider_that_no_rule_allows_is_as_good_as_any_that_there_is_not(
+    target: str,
+) -> None:
+    assert await refusal(head(target, **OURS), under(ALICES)) is NotAllowed
+
+
+async def test_a_forbidden_provider_comes_before_a_forbidden_own_key() -> None:
+    made = Intake(
+        Settings(allow_byok=False),
+        pool_of(replace(POOL, access=(ALICES,))),
+        Callers(Directory(), HeldClock(), 60.0),  # type: ignore[arg-type]  # the verb that it needs
+    )
+    own = head("/openai/v1/responses", **OURS, authorization=f"Bearer {FOREIGN}")
+    assert await refusal(own, made) is NotAllowed
+    assert await refusal(head(**OURS, authorization=f"Bearer {FOREIGN}"), made) is ByokDisabled
+
+
+async def test_rules_about_others_limit_nobody_else() -> None:
+    made = under({"user": "bob", "providers": [], "models": []})
+    assert (await admitted_by(made, head(**OURS))).models == ("*",)
+    assert (await admitted_by(under(ALICES), head(**OURS))).models == ("claude-*",)
+
+
+def test_a_model_that_the_rules_do_not_allow_is_refused_without_a_record() -> None:
+    limited = replace(MESSAGES, models=("claude-*",))
+    assert taken(MESSAGE, limited).refusal is None
+    for model in ("gpt-5", None):
+        with pytest.raises(NotAllowed):
+            taken(MESSAGE | {"model": model}, limited)
+
+
+def test_a_providers_own_list_limits_everybody() -> None:
+    route = MESSAGES.route
+    narrow = replace(route.provider, models_allow=("claude-haiku-*",))
+    limited = replace(MESSAGES, route=replace(route, provider=narrow))
+    with pytest.raises(NotAllowed):
+        taken(MESSAGE, limited)
+    assert taken(MESSAGE | {"model": "claude-haiku-4-5"}, limited).refusal is None
+    with pytest.raises(NotAllowed):
+        taken(MESSAGE | {"model": "claude-haiku-4-5"}, replace(limited, models=("claude-s*",)))
+
+
+def test_where_models_are_limited_a_body_that_cannot_be_read_goes_no_further() -> None:
+    limited = replace(MESSAGES, models=("claude-*",))
+    packed = gzip.compress(json.dumps(MESSAGE).encode())
+    assert taken(packed, limited, {"content-encoding": "gzip"}).refusal is None
+    with pytest.raises(UnreadableBody):
+        taken(packed, limited, {"content-encoding": "unheard-of"})
+    other = json.dumps(MESSAGE | {"model": "gpt-5"}).encode()
+    with pytest.raises(NotAllowed):
+        taken(gzip.compress(other), limited, {"content-encoding": "gzip"})
+    assert isinstance(taken(b"{", limited).refusal, InvalidJson)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "noted"),
+    [("copilot", "agent", "agent"), ("copilot", "user", None), ("openai", "agent", None)],
+)
+def test_copilot_says_which_turns_an_agent_began(name: str, shown: str, noted: str | None) -> None:
+    route = Route(POOL.providers[name], Dialect.RESPONSES, "/responses", b"/responses")
+    found = taken(RESPONSE, replace(RESPONSES, route=route), {"x-initiator": shown})
+    assert found.opened.metadata.get("x_initiator") == noted
 
 
 MESSAGE = {

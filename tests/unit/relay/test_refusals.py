@@ -19,6 +19,8 @@ TABLE: list[tuple[Answerable, int, str, str, str, dict[str, str]]] = [
      NEVER | {"www-authenticate": "Bearer"}),
     (errors.InvalidKey("m"), 401, AUTH, ASKED, "invalid_gateway_key",
      NEVER | {"www-authenticate": "Bearer"}),
+    (errors.MissingOwnKey("m"), 401, AUTH, ASKED, "missing_provider_key",
+     NEVER | {"www-authenticate": "Bearer"}),
     (errors.AuthUnavailable("m"), 503, API, SERVER, "auth_unavailable", {"retry-after": "1"}),
     (errors.NotAllowed("m"), 403, FORBIDDEN, FORBIDDEN, "not_allowed", NEVER),
     (errors.ByokDisabled("m"), 403, FORBIDDEN, FORBIDDEN, "byok_disabled", NEVER),

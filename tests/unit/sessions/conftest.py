@@ -72,6 +72,7 @@ class Api:
         *,
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
+        body: object = None,
         **parameters: str | list[str],
     ) -> Answer:
         many = {
@@ -84,6 +85,7 @@ class Api:
             "httpMethod": method,
             "headers": {**credential, **(headers or {})},
             "multiValueQueryStringParameters": many or None,
+            "body": None if body is None else json.dumps(body),
             "requestContext": {"stage": "live", "path": path},
         }
         answer = self.handler(event, None)

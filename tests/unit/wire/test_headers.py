@@ -70,6 +70,25 @@ def test_headers_that_are_not_for_providers_are_removed(name: bytes, *, central:
     assert sent((name, b"v"), (name.upper(), b"w"), central=central) == ()
 
 
+@pytest.mark.parametrize("name", [b"x_api_key", b"X_AI_Bridge_Actor_ID", b"x_amz_date"])
+def test_an_underscore_hides_no_name(name: bytes) -> None:
+    assert sent((name, b"v")) == ()
+    assert sent((b"session_id", b"s")) == ((b"session_id", b"s"),)
+
+
+def test_what_the_gateway_sets_is_nobody_elses() -> None:
+    found = towards_provider(
+        ((b"X-User", b"forged"), (b"x_user", b"forged"), (b"connection", b"x-user"), *AGENT),
+        credential=None,
+        central=False,
+        readable=READABLE,
+        user_agent=b"aigw",
+        added=((b"X-User", b"alice"),),
+        ours=frozenset({b"x-user"}),
+    )
+    assert found == (*AGENT, *OURS, (b"X-User", b"alice"))
+
+
 @pytest.mark.parametrize("name", [b"openai-organization", b"OpenAI-Project"])
 def test_a_tenant_goes_only_with_the_callers_own_key(name: bytes) -> None:
     assert sent((name, b"org_1"), central=True) == ()

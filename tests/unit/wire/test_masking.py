@@ -16,6 +16,10 @@ from aigateway.wire.masking import mask, masked
         ("Authorization: Bearer eyJhbGciOi.x.y", "Authorization: Bearer eyJh..."),
         ("AKIAABCDEFGHIJKLMNOP", "AKIA..."),
         ("token ghp_abcdefghijklmnop1234", "token ghp_..."),
+        ("token github_pat_abcdefghijklmnop_1234", "token gith..."),
+        ("key=AIza" + "a" * 35 + ".", "key=AIza...."),
+        ("sign-in eyJhbGciOiJub.eyJzdWIiOiJ4.sig_1 expired", "sign-in eyJh... expired"),
+        ("eyJhbGciOiJub alone is no sign-in", "eyJhbGciOiJub alone is no sign-in"),
         (
             "task-management and risk-averse words stay",
             "task-management and risk-averse words stay",

@@ -34,6 +34,7 @@ class Caller:
     key_id: str
     role: Role
     groups: tuple[str, ...] = ()
+    email: str | None = None
     session_name: str | None = None
 
     @property
@@ -115,7 +116,7 @@ def caller_of(secret: str, found: tuple[Key, User] | None, now: datetime) -> Cal
     if found is not None:
         key, user = found
         if is_key_of(secret, key) and key.is_valid(now) and user.status == "active":
-            return Caller(user.id, user.username, key.id, user.role, user.groups)
+            return Caller(user.id, user.username, key.id, user.role, user.groups, user.email)
     raise InvalidKey("the gateway key is unknown, expired or revoked")
 
 
@@ -137,5 +138,6 @@ def signed_caller(signer: Signer, user: User | None) -> Caller:
         f"iam:{signer.id}",
         user.role,
         user.groups,
+        user.email,
         session_name=signer.session_name if entry.named_by_session else None,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, final
 
+from aigateway.caller.access import Rule
 from aigateway.caller.people import Key, User
 from aigateway.interception import Closed, Opened, Parents
 from aigateway.ledger.listing import Filter, NameKind, Reach, Window
@@ -150,6 +151,15 @@ class ReloadState:
 
 @final
 @dataclass(frozen=True, slots=True)
+class AccessRules:
+    """All access rules; each change makes the next ``version``, 0 is before the first."""
+
+    version: int
+    rules: tuple[Rule, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class AuditEntry:
     """One change that a person made to the configuration; kept for ``AUDIT_KEPT``.
 
@@ -169,7 +179,7 @@ AUDIT_KEPT = timedelta(days=400)
 
 
 class Directory(Protocol):
-    """Users, keys, providers, the published snapshot, and who changed what."""
+    """Users, keys, providers, access rules, the published snapshot, and who changed what."""
 
     async def key(self, key_id: str) -> tuple[Key, User] | None:
         """Return a key and its user, revoked, expired, suspended or deleted ones included."""
@@ -219,6 +229,12 @@ class Directory(Protocol):
         ``None`` means that there is no such row yet. The ``entry`` is kept if the row is stored,
         and only then.
         """
+
+    async def access_rules(self) -> AccessRules:
+        """Return the access rules as they were last put."""
+
+    async def put_access_rules(self, rules: tuple[Rule, ...], previous: int) -> None:
+        """Replace all rules if ``previous`` is the stored version, else raise ``Conflict``."""
 
     async def published(self) -> Published | None:
         """Return the snapshot in force. Raises ``SnapshotUnreadable`` where it is damaged."""

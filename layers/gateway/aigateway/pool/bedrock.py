@@ -84,15 +84,17 @@ class BedrockSettings:
 
 
 def settings_from(document: Mapping[str, Any]) -> BedrockSettings | None:
-    """Read the member ``settings`` of a provider document; ``None`` where there are none.
+    """Read the member ``settings`` of a provider document; ``None`` where they are no Bedrock's.
 
-    Raises ``RowInvalid``, also for a kind or a version of settings that is not known here.
+    Raises ``RowInvalid``, also for a version of settings that is not known here.
     """
     settings = document.get("settings")
     if settings is None:
         return None
-    if not isinstance(settings, dict) or settings.get("_type") != "bedrock":
-        raise RowInvalid("settings._type: expected bedrock")
+    if not isinstance(settings, dict):
+        raise RowInvalid("settings: expected an object")
+    if settings.get("_type") != "bedrock":
+        return None
     if settings.get("_version") != VERSION or isinstance(settings["_version"], bool):
         raise RowInvalid(f"settings._version: expected {VERSION}")
     protocol = settings.get("protocol") or PROTOCOLS[0]

@@ -4,16 +4,19 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any, Literal, final, get_args
-from urllib.parse import urlsplit
 
-from aigateway.addresses import Network, literal_of, may_be_dialled
+from aigateway.addresses import Network
 from aigateway.errors import RowInvalid
+from aigateway.globs import GLOB_LIMIT, is_glob
+from aigateway.pool.base_url import BaseUrl, base_url_from
 from aigateway.pool.bedrock import BedrockSettings, settings_from
 from aigateway.pool.breaker_settings import NO_OVERRIDES, BreakerOverrides, overrides_from
 from aigateway.pool.key_refs import arns_from, key_id_of_arn
+from aigateway.pool.passages import templates_from
+from aigateway.pool.tenant import tenant_from
 from aigateway.wire.masking import mask
+from aigateway.wire.messages import Headers
 
 ProviderType = Literal[
     "openai",
@@ -32,6 +35,7 @@ ProviderStatus = Literal["enabled", "disabled", "error"]
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 NAME_LIMIT = 63
+MODELS_LIMIT = 100
 PRINTED = re.compile(r"[!-~]+")
 RESERVED = frozenset(
     {
@@ -55,6 +59,16 @@ DEFAULT_BASE_URLS: Mapping[str, str] = {
     "anthropic": "https://api.anthropic.com/",
     "copilot": "https://api.individual.githubcopilot.com",
 }
+
+
+CHATGPT_HOST = "chatgpt.com"
+CHATGPT = f"https://{CHATGPT_HOST}/backend-api/codex"
+"""What Codex talks to when it is signed in with a ChatGPT plan."""
+
+
+def is_chatgpt_plan(kind: ProviderType, name: str) -> bool:
+    """Whether a provider is used with the callers' own ChatGPT sign-in, never with a key."""
+    return kind == "openai" and name == "chatgpt"
 
 
 def runtime_type(kind: ProviderType) -> RuntimeType:
@@ -104,29 +118,13 @@ class SecretRef:
 
 @final
 @dataclass(frozen=True, slots=True)
-class BaseUrl:
-    """``path`` is what stands in front of every target: no slash at its end."""
-
-    scheme: Literal["http", "https"]
-    host: str
-    port: int
-    path: str
-
-    @property
-    def host_header(self) -> bytes:
-        """The authority as the Host header wants it: a default port is left out."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        usual = {"http": 80, "https": 443}[self.scheme]
-        return (host if self.port == usual else f"{host}:{self.port}").encode()
-
-
-@final
-@dataclass(frozen=True, slots=True)
 class Provider:
     """A provider that can serve. Times in seconds; ``None``: the deployment's setting.
 
     ``inject_usage``: chat streams are asked for their tokens where the client does not ask.
     ``bedrock``: how it is reached through Amazon Bedrock, if it is.
+    ``models_allow``: patterns of the only models that anybody may use here. ``tenant``: headers
+    that go with the deployment's key.
     """
 
     name: str
@@ -139,6 +137,9 @@ class Provider:
     inject_usage: bool = True
     circuit_breaker: BreakerOverrides = NO_OVERRIDES
     bedrock: BedrockSettings | None = None
+    models_allow: tuple[str, ...] | None = None
+    extra_passthrough: tuple[str, ...] = ()
+    tenant: Headers = ()
 
     @property
     def runtime_type(self) -> RuntimeType:
@@ -151,6 +152,11 @@ class Provider:
             return None
         mask = self.bedrock.credentials_mask or ""
         return SecretRef(self.name, self.bedrock.credentials_id, mask)
+
+    @property
+    def needs_own_key(self) -> bool:
+        """Whether only callers with a credential of their own can use it."""
+        return not self.credentials and self.bedrock is None and self.type != "openai-compat"
 
 
 @final
@@ -169,44 +175,6 @@ def is_provider_name(text: str) -> bool:
     return len(text) <= NAME_LIMIT and NAME.fullmatch(text) is not None and text not in RESERVED
 
 
-def base_url_from(text: str, allowed: tuple[Network, ...]) -> BaseUrl:
-    """Read a base URL. Raises ``RowInvalid``.
-
-    Plain http only to loopback, and only where loopback is ``allowed``. A host given as an
-    address is checked here; a name is checked when it is dialled.
-    """
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        raise RowInvalid("base_url: expected an absolute https URL") from None
-    host = parts.hostname
-    if parts.scheme not in ("http", "https") or not host or not PRINTED.fullmatch(text):
-        raise RowInvalid("base_url: expected an absolute https URL")
-    if "[" in parts.netloc and ":" not in host:
-        raise RowInvalid("base_url: only an IPv6 address stands in brackets")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise RowInvalid("base_url: no user, query or fragment is allowed")
-    try:
-        literal = literal_of(host)
-    except ValueError:
-        raise RowInvalid("base_url: expected a name, or an address in its usual form") from None
-    if literal is not None and not may_be_dialled(literal, allowed):
-        raise RowInvalid("base_url: the address is private, link-local or reserved")
-    if parts.scheme == "http" and not _is_loopback(host, literal, allowed):
-        raise RowInvalid("base_url: plain http is only for loopback addresses")
-    scheme: Literal["http", "https"] = "https" if parts.scheme == "https" else "http"
-    usual = 443 if scheme == "https" else 80
-    return BaseUrl(scheme, host, port or usual, parts.path.rstrip("/"))
-
-
-def _is_loopback(host: str, literal: str | None, allowed: tuple[Network, ...]) -> bool:
-    """Whether a host is on this machine, where that is allowed; of names only one is."""
-    if host == "localhost":
-        return any(may_be_dialled(address, allowed) for address in ("127.0.0.1", "::1"))
-    return literal is not None and ip_address(literal).is_loopback
-
-
 def provider_from(
     document: Mapping[str, Any], *, allow_byok: bool, allowed: tuple[Network, ...]
 ) -> Provider:
@@ -217,11 +185,14 @@ def provider_from(
     name = document.get("name")
     if not isinstance(name, str) or not is_provider_name(name):
         raise RowInvalid("name: expected lower-case words joined by hyphens, not a reserved word")
-    bedrock = _bedrock(kind, document)
+    bedrock, plan = _bedrock(kind, document), is_chatgpt_plan(kind, name)
     usual = bedrock.default_base_url if bedrock else DEFAULT_BASE_URLS.get(kind)
-    url = document.get("base_url") or usual
+    url = document.get("base_url") or (CHATGPT if plan else usual)
     if not isinstance(url, str):
         raise RowInvalid(f"base_url: a provider of type {kind} needs one")
+    base_url = base_url_from(url, allowed)
+    if base_url.host == CHATGPT_HOST and not plan:
+        raise RowInvalid(f"name: a provider at {CHATGPT_HOST} is of type openai, named chatgpt")
     refs = (
         *_refs(name, document.get("api_keys")),
         *(
@@ -231,12 +202,14 @@ def provider_from(
     )
     if refs and (kind in KEYLESS or bedrock):
         raise RowInvalid(f"api_keys: a provider of type {kind} takes none")
+    if refs and plan:
+        raise RowInvalid("api_keys: the ChatGPT plan is used with the callers' own sign-in")
     if not refs and not allow_byok and kind != "openai-compat" and not bedrock:
         raise RowInvalid("api_keys: no key, and callers may not bring their own")
     return Provider(
         name=name,
         type=kind,
-        base_url=base_url_from(url, allowed),
+        base_url=base_url,
         credentials=refs,
         enabled=_switch(document, "enabled"),
         first_byte_seconds=_seconds(document, "first_byte_timeout_s"),
@@ -244,6 +217,9 @@ def provider_from(
         inject_usage=_switch(document, "inject_usage"),
         circuit_breaker=overrides_from(document.get("circuit_breaker")),
         bedrock=bedrock,
+        models_allow=models_from(document.get("models_allow")),
+        extra_passthrough=templates_from(document.get("extra_passthrough")),
+        tenant=tenant_from(document.get("settings"), runtime_type(kind)),
     )
 
 
@@ -278,6 +254,19 @@ def _switch(document: Mapping[str, Any], name: str) -> bool:
     if not isinstance(value, bool):
         raise RowInvalid(f"{name}: expected true or false")
     return value
+
+
+def models_from(value: object) -> tuple[str, ...] | None:
+    """Read ``models_allow``; without it every model may be used. Raises ``RowInvalid``."""
+    if value is None:
+        return None
+    if not isinstance(value, list) or not 1 <= len(value) <= MODELS_LIMIT:
+        raise RowInvalid(f"models_allow: expected a list of 1 to {MODELS_LIMIT} patterns, or none")
+    if not all(is_glob(glob) for glob in value):
+        raise RowInvalid(
+            f"models_allow: expected patterns of 1 to {GLOB_LIMIT} printable characters"
+        )
+    return tuple(value)
 
 
 def _seconds(document: Mapping[str, Any], name: str) -> float | None:

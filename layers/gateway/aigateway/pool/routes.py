@@ -12,7 +12,7 @@ from aigateway.errors import (
     ProviderDisabled,
     RouteNotSupported,
 )
-from aigateway.pool.providers import Provider, ProviderFault, ProviderType
+from aigateway.pool.providers import Provider, ProviderFault
 from aigateway.pool.snapshot import Snapshot
 from aigateway.transcript.facts import Dialect
 from aigateway.wire.messages import RequestHead
@@ -40,6 +40,7 @@ COPILOT_BRIDGED = {
     "/v1/messages": Dialect.MESSAGES,
 }
 READ = ("GET",)
+ASKED = ("GET", "POST")
 KEPT = ("GET", "POST", "DELETE")
 OPENAI_PASSED = {
     "/v1/models": READ,
@@ -55,13 +56,13 @@ ANTHROPIC_PASSED = {
     "/api/event_logging/*": ("POST",),
 }
 COPILOT_PASSED = {
-    "/_ping": ("GET", "POST"),
-    "/auto": ("GET", "POST"),
-    "/models": ("GET", "POST"),
-    "/models/*": ("GET", "POST"),
-    "/agents/*": ("GET", "POST"),
+    "/_ping": ASKED,
+    "/auto": ASKED,
+    "/models": ASKED,
+    "/models/*": ASKED,
+    "/agents/*": ASKED,
     "/mcp/*": KEPT,
-    "/.well-known/*": ("GET", "POST"),
+    "/.well-known/*": ASKED,
 }
 UNPROMPTED = frozenset({"/v1/responses/compact", "/responses/compact"})
 """Recorded, but what they send is no person's prompt."""
@@ -127,10 +128,14 @@ def _bridged(provider: Provider) -> Mapping[str, Dialect]:
     return COPILOT_BRIDGED if provider.type == "copilot" else OPENAI_BRIDGED
 
 
-def _passed(kind: ProviderType) -> Mapping[str, tuple[str, ...]]:
-    if kind in ("anthropic", "bedrock"):
-        return ANTHROPIC_PASSED
-    return COPILOT_PASSED if kind == "copilot" else OPENAI_PASSED
+def _passed(provider: Provider) -> Mapping[str, tuple[str, ...]]:
+    table: Mapping[str, tuple[str, ...]] = OPENAI_PASSED
+    if provider.type in ("anthropic", "bedrock"):
+        table = ANTHROPIC_PASSED
+    elif provider.type == "copilot":
+        table = COPILOT_PASSED
+    more = {each: ASKED for each in provider.extra_passthrough if each not in table}
+    return {**table, **more} if more else table
 
 
 def route_of(head: RequestHead, snapshot: Snapshot) -> Route:
@@ -148,10 +153,11 @@ def route_of(head: RequestHead, snapshot: Snapshot) -> Route:
         if head.method != "POST":
             raise MethodNotAllowed(f"{rest} takes POST", ("POST",))
         return Route(provider, dialect, rest, target)
-    template = _template(provider.type, place.rest)
+    passed = _passed(provider)
+    template = _template(passed, place.rest)
     if template is None:
         raise RouteNotSupported(_unknown_route(head, provider, rest))
-    methods = _passed(provider.type)[template]
+    methods = passed[template]
     if head.method not in methods:
         raise MethodNotAllowed(f"{template} takes {', '.join(methods)}", methods)
     return Route(provider, None, template, target)
@@ -166,8 +172,7 @@ def _provider(name: str, snapshot: Snapshot) -> Provider | None:
     return found
 
 
-def _template(kind: ProviderType, rest: bytes) -> str | None:
-    passed = _passed(kind)
+def _template(passed: Mapping[str, tuple[str, ...]], rest: bytes) -> str | None:
     path = rest.decode("latin-1")
     if path in passed:
         return path

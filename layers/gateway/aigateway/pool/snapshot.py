@@ -24,25 +24,35 @@ NO_OUTCOMES: Mapping[str, Outcome] = MappingProxyType({})
 @final
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All providers at one time. ``version`` 0 is a pool that was never published."""
+    """All providers at one time. ``version`` 0 is a pool that was never published.
+
+    ``access`` are the access rules as they were published.
+    """
 
     version: int
     providers: Mapping[str, Provider]
     faults: Mapping[str, ProviderFault]
+    access: tuple[Mapping[str, Any], ...] = ()
 
 
 def snapshot_document(
-    rows: Iterable[ProviderRow], outcomes: Mapping[str, Outcome] = NO_OUTCOMES
+    rows: Iterable[ProviderRow],
+    outcomes: Mapping[str, Outcome] = NO_OUTCOMES,
+    access: Iterable[Mapping[str, Any]] = (),
 ) -> tuple[bytes, str]:
-    """Return the published form of all rows and how they came out, and its content hash.
+    """Return the published form of all rows, how they came out, and rules; and its content hash.
 
-    It holds the stored documents as they are, without secrets: equal rows and outcomes give equal
-    bytes.
+    It holds the stored documents as they are, without secrets: equal rows, outcomes and rules give
+    equal bytes.
     """
     documents = [
         {**row.document, "name": row.name} for row in sorted(rows, key=lambda row: row.name)
     ]
-    content = {"providers": documents, "outcomes": members_of(outcomes)}
+    content = {
+        "providers": documents,
+        "outcomes": members_of(outcomes),
+        "access": list(access),
+    }
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     document = text.encode("utf-8", "surrogatepass")
     return document, _digest(document)
@@ -98,7 +108,14 @@ def snapshot_from(
             faults[name] = _fault(name, row, outcome.reason or "the reload could not build it")
         else:
             providers[name] = provider
-    return Snapshot(version, providers, faults)
+    return Snapshot(version, providers, faults, _access(read))
+
+
+def _access(read: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    rules = read.get("access", [])
+    if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+        raise SnapshotUnreadable("expected a list of access rules")
+    return tuple(rules)
 
 
 def _fault(name: str, row: Mapping[str, Any], reason: str) -> ProviderFault:

@@ -10,7 +10,7 @@ from typing import final
 from aigateway.addresses import Network, may_be_dialled
 from aigateway.clock import Clock
 from aigateway.errors import UpstreamUnreachable
-from aigateway.pool.providers import BaseUrl
+from aigateway.pool.base_url import BaseUrl
 
 RESOLVED = timedelta(seconds=30)
 ADDRESSES_TRIED = 4

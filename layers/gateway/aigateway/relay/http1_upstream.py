@@ -15,7 +15,7 @@ from weakref import WeakSet
 from aigateway.addresses import Network
 from aigateway.clock import Clock
 from aigateway.errors import UpstreamUnreachable
-from aigateway.pool.providers import BaseUrl
+from aigateway.pool.base_url import BaseUrl
 from aigateway.relay.connection import Connection
 from aigateway.relay.dialling import Dialling, Resolve, resolved
 from aigateway.relay.http1 import head_of

@@ -13,7 +13,7 @@ import httpx
 from aigateway.addresses import Network
 from aigateway.clock import Clock
 from aigateway.errors import UpstreamCut, UpstreamTimeout, UpstreamUnreachable
-from aigateway.pool.providers import BaseUrl
+from aigateway.pool.base_url import BaseUrl
 from aigateway.relay.dialling import Dialling, Resolve, resolved
 from aigateway.relay.upstream import (
     CONNECT_SECONDS,

@@ -17,15 +17,18 @@ from aigateway.errors import (
     ByokDisabled,
     InvalidJson,
     Misheard,
+    MissingOwnKey,
     NoSnapshot,
     ProviderConfigUnavailable,
     UnreadableBody,
 )
+from aigateway.globs import ANY
 from aigateway.interception import UNKNOWN_MODEL, Credential, Opened
-from aigateway.pool.routes import Route, route_of
+from aigateway.pool.routes import Route, place_of, route_of
 from aigateway.pool.snapshot import Pool
 from aigateway.relay.asides import Asides
 from aigateway.relay.callers import Callers
+from aigateway.relay.permission import Permission, check_models, limits
 from aigateway.settings import Settings
 from aigateway.transcript.facts import Dialect, Opening
 from aigateway.transcript.prompts import filter_for
@@ -47,11 +50,15 @@ RETRIES = re.compile(r"[0-9]{1,4}")
 @final
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A request that may go on: who sent it, where it goes, with whose credential."""
+    """A request that may go on: who sent it, where it goes, with whose credential.
+
+    ``models``: patterns of those that the caller may use there.
+    """
 
     caller: Caller
     route: Route
     presented: Presented
+    models: tuple[str, ...] = (ANY,)
 
     @property
     def credential(self) -> Credential:
@@ -77,11 +84,13 @@ class Intake:
         self._settings = settings
         self._pool = pool
         self._callers = callers
+        self._permission = Permission()
 
     async def admit(self, head: RequestHead, shown: Presented, asides: Asides) -> Admitted:
         """Authenticate first: a stranger cannot tell a provider that exists from one that does not.
 
-        ``shown`` is what its headers present. Raises ``Refusal`` or ``LedgerFault``.
+        Neither can a caller whose access rules name others. ``shown`` is what its headers present.
+        Raises ``Refusal`` or ``LedgerFault``.
         """
         if isinstance(shown.secret, Signer):
             caller = await self._callers.signed(shown.secret)
@@ -91,26 +100,31 @@ class Intake:
             snapshot = self._pool.current()
         except NoSnapshot as none:
             raise ProviderConfigUnavailable("the provider pool is not loaded yet") from none
+        models = self._permission.models(caller, place_of(head.path).name, snapshot)
         route = route_of(head, snapshot)
         if shown.own is not None and not self._settings.allow_byok:
             raise ByokDisabled("bringing your own provider key is switched off")
-        anthropic = route.provider.runtime_type == "anthropic" or route.dialect is Dialect.MESSAGES
-        return Admitted(caller, route, shown.for_dialect(anthropic=anthropic))
+        return Admitted(caller, route, _presented_to(route, shown), models)
 
     def take(
         self, head: RequestHead, body: bytes, admitted: Admitted, started_at: datetime
     ) -> Taken:
-        """Read the body and make the record. Raises ``UnreadableBody``."""
+        """Read the body and make the record. Raises ``UnreadableBody``, ``NotAllowed``."""
         client = client_of(head.headers)
         refusal: Answerable | None = None
         opening: Opening | None = None
+        plain = b""
         try:
-            opening = _read(head, body, admitted.route, client)
+            plain = inflated(body, b",".join(values(head.headers, b"content-encoding")))
+            opening = _read(plain, admitted.route, client)
             unavailable = opening.prompt_unavailable
         except Misheard as misheard:
             unavailable = UNREADABLE.get(misheard.reason, misheard.reason)
             if misheard.reason == "not_json":
                 refusal, unavailable = InvalidJson("the body is not a JSON object"), None
+        if refusal is None:
+            limited = limits(admitted.models, admitted.route.provider.models_allow)
+            check_models(plain if opening else None, limited)
         refusal = refusal or self._background(admitted.route, opening)
         opened = self._opened(head, body, admitted, client, started_at, opening)
         noted: dict[str, str | int] = dict(opened.metadata)
@@ -122,6 +136,8 @@ class Intake:
             noted["aws_bedrock"] = "true"
             if opening is not None and opening.model not in (None, opened.model):
                 noted["requested_model"] = str(opening.model)
+        if is_agents_turn(head.headers, admitted.route):
+            noted["x_initiator"] = "agent"
         return Taken(replace(opened, metadata=noted), refusal)
 
     def _background(self, route: Route, opening: Opening | None) -> Answerable | None:
@@ -174,10 +190,33 @@ class Intake:
         )
 
 
-def _read(head: RequestHead, body: bytes, route: Route, client: Client) -> Opening:
-    codings = b",".join(values(head.headers, b"content-encoding"))
+def _presented_to(route: Route, shown: Presented) -> Presented:
+    """Pick the credential that the provider reads. Raises ``MissingOwnKey``."""
+    provider = route.provider
+    is_copilot = provider.type == "copilot"
+    anthropic = provider.runtime_type == "anthropic" or route.dialect is Dialect.MESSAGES
+    shown = shown.for_dialect(anthropic=anthropic and not is_copilot)
+    if is_copilot and (shown.own is None or shown.own[0] != b"authorization"):
+        raise MissingOwnKey(
+            f"provider {provider.name} takes your own GitHub token as Authorization: Bearer, "
+            "and the gateway key as X-AI-Gateway-Token"
+        )
+    if shown.own is None and provider.needs_own_key:
+        raise MissingOwnKey(
+            f"provider {provider.name} has no key: send your own, "
+            "and the gateway key as X-AI-Gateway-Token"
+        )
+    return shown
+
+
+def is_agents_turn(headers: Headers, route: Route) -> bool:
+    """Whether Copilot says that no person began this turn."""
+    return route.provider.type == "copilot" and text(headers, b"x-initiator") == "agent"
+
+
+def _read(plain: bytes, route: Route, client: Client) -> Opening:
     prompts = filter_for(client.name) if route.prompted else None
-    return read_opening(_dialect(route), inflated(body, codings), prompts)
+    return read_opening(_dialect(route), plain, prompts)
 
 
 def _served_model(route: Route, opening: Opening | None) -> str:

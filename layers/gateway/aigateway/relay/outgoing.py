@@ -12,6 +12,7 @@ from aigateway.pool.breaker import Breakers
 from aigateway.pool.breaker_settings import deployed
 from aigateway.pool.keyring import Keyrings, is_pooled
 from aigateway.pool.secrets import Secrets
+from aigateway.relay.actor import Actor
 from aigateway.relay.asides import Asides
 from aigateway.relay.intake import Admitted
 from aigateway.relay.notices import Notices, Noting
@@ -21,7 +22,7 @@ from aigateway.steps import cut_name
 from aigateway.wire.headers import towards_provider
 from aigateway.wire.inflate import readable_codings
 from aigateway.wire.masking import mask
-from aigateway.wire.messages import RequestHead
+from aigateway.wire.messages import Headers, RequestHead
 
 Credential = tuple[bytes, bytes]
 
@@ -58,6 +59,7 @@ class Outgoing:
         self._store = store
         self._clock = clock
         self._readable = readable_codings()
+        self._actor = Actor(settings)
 
     async def sending(
         self,
@@ -87,6 +89,8 @@ class Outgoing:
             central=own is None,
             readable=self._readable,
             user_agent=f"aigw/{__version__}".encode(),
+            added=self._added(admitted),
+            ours=self._actor.names,
         )
         request = UpstreamRequest(
             provider=provider,
@@ -99,6 +103,12 @@ class Outgoing:
             idle_seconds=provider.idle_seconds or self._settings.idle_seconds,
         )
         return Sending(_for_bedrock(request, admitted), upstream, keys)
+
+    def _added(self, admitted: Admitted) -> Headers:
+        """Return the headers that the gateway sets beside the credential."""
+        tenant = admitted.route.provider.tenant if admitted.presented.own is None else ()
+        is_recorded = admitted.route.dialect is not None
+        return tenant + (self._actor.headers(admitted.caller) if is_recorded else ())
 
     async def _central(self, admitted: Admitted) -> tuple[Credential | None, KeysUsed]:
         provider = admitted.route.provider

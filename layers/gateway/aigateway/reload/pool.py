@@ -44,7 +44,7 @@ class _InForce:
 
 @final
 class Reload:
-    """Publishes the provider rows whenever they, or how they come out, have changed.
+    """Publishes provider rows and access rules when they, or how rows come out, have changed.
 
     A bad row, or a key that cannot be read, costs that provider only. A reload fails where the
     rows or the store of keys cannot be read, or the pool cannot be stored: what is in force stays.
@@ -99,7 +99,9 @@ class Reload:
         outcomes = await outcomes_of(
             rows, self._secrets(), allow_byok=self._allow_byok, allowed=self._allowed
         )
-        document, digest = snapshot_document(rows, outcomes)
+        access = await directory.access_rules()
+        rules = (rule.document() for rule in access.rules)
+        document, digest = snapshot_document(rows, outcomes, rules)
         if before.digest == digest:
             return before.version, outcomes
         version = before.version + 1

@@ -4,10 +4,11 @@ from aigateway.clock import Clock
 from aigateway.ledger.store import Store
 from aigateway.outbound import Resolve, addresses_of
 from aigateway.pool.secrets import WritableSecrets, open_secrets
+from aigateway.sessions.access import AccessEndpoints
 from aigateway.sessions.api import SessionsHandler, handler_for
 from aigateway.sessions.callers import Callers
-from aigateway.sessions.configuring import Kick
 from aigateway.sessions.configuring_parts import configuring_of
+from aigateway.sessions.kick import Kick, kick_of
 from aigateway.sessions.people import PeopleEndpoints
 from aigateway.sessions.providers import Providers
 from aigateway.sessions.trial import Trial
@@ -29,12 +30,17 @@ def build(
     """
     kept = secrets or open_secrets(settings, clock)
     callers = Callers(store, clock)
+    kick = kick or kick_of(settings)
     configuring = configuring_of(settings, store, kept, clock, kick, resolve)
-    providers = Providers(callers, configuring, Trial(kept, settings))
+    families = (
+        Providers(callers, configuring, Trial(kept, settings)),
+        PeopleEndpoints(store, clock),
+        AccessEndpoints(callers, store, clock, kick),
+    )
     return handler_for(
         store,
         clock,
         own_sessions_visible=settings.own_sessions_visible,
-        configuring={**providers.routes(), **PeopleEndpoints(store, clock).routes()},
+        configuring={path: calls for one in families for path, calls in one.routes().items()},
         takes_signatures="iam" in settings.auth_modes,
     )

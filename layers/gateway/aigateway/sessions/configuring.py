@@ -1,7 +1,7 @@
 """Providers are added, changed and deleted: rows, keys, and who did it, kept in step."""
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, final
 from uuid import uuid4
 
@@ -23,12 +23,11 @@ from aigateway.pool.snapshot import check
 from aigateway.pool.stamps import OF_ROW, provider_id, stamped, unstamped
 from aigateway.sessions.bodies import BodyInvalid
 from aigateway.sessions.calls import NothingFound
+from aigateway.sessions.kick import Kick, ask_for_reload
 from aigateway.sessions.provider_checks import ProviderChecks
 from aigateway.sessions.provider_view import Document, Statuses, provider_document
 from aigateway.sessions.search import Fault
 from aigateway.settings import Settings
-
-Kick = Callable[[], Awaitable[object]]
 
 ATTEMPTS = 3
 WHOLE = frozenset({"api_keys", "settings"})
@@ -176,10 +175,7 @@ class Configuring:
         except Conflict:
             await self._forget(draft.keys)
             raise
-        try:
-            await self._kick()
-        except Exception:
-            logger.exception("the reload could not be asked for; the next one will come by itself")
+        await ask_for_reload(self._kick)
         await self._forget(draft.removed)
 
     async def _forget(self, refs: Iterable[SecretRef]) -> None:

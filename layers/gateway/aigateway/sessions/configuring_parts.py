@@ -4,8 +4,8 @@ from aigateway.clock import Clock
 from aigateway.ledger.store import Directory
 from aigateway.outbound import Resolve, addresses_of
 from aigateway.pool.secrets import WritableSecrets
-from aigateway.sessions.configuring import Configuring, Kick
-from aigateway.sessions.kick import ReloadFunction, no_kick
+from aigateway.sessions.configuring import Configuring
+from aigateway.sessions.kick import Kick
 from aigateway.sessions.provider_checks import ProviderChecks
 from aigateway.settings import Settings
 
@@ -15,12 +15,8 @@ def configuring_of(
     directory: Directory,
     secrets: WritableSecrets,
     clock: Clock,
-    kick: Kick | None = None,
+    kick: Kick,
     resolve: Resolve = addresses_of,
 ) -> Configuring:
-    """``kick`` reloads the pool; without it the function does that the settings name, if any."""
-    if kick is None:
-        name = settings.reload_function
-        kick = no_kick if name is None else ReloadFunction(name)
     checks = ProviderChecks(secrets, settings, resolve)
     return Configuring(directory, secrets, checks, clock, settings, kick)

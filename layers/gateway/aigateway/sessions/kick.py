@@ -1,13 +1,28 @@
-"""Asks for a reload of the pool as soon as a provider has changed."""
+"""Asks for a reload of the pool as soon as providers or access rules have changed."""
 
 import asyncio
 import json
+import logging
 import threading
+from collections.abc import Awaitable, Callable
 from typing import Any, final
 
 from aigateway.aws import client
+from aigateway.settings import Settings
+
+Kick = Callable[[], Awaitable[object]]
 
 CHANGED = {"reason": "changed"}
+
+logger = logging.getLogger(__name__)
+
+
+async def ask_for_reload(kick: Kick) -> None:
+    """Reload now. That it fails is logged, and fails no change: the next one comes by itself."""
+    try:
+        await kick()
+    except Exception:
+        logger.exception("the reload could not be asked for; the next one will come by itself")
 
 
 async def no_kick() -> None:
@@ -38,3 +53,9 @@ class ReloadFunction:
             InvocationType="Event",
             Payload=json.dumps(CHANGED).encode(),
         )
+
+
+def kick_of(settings: Settings) -> Kick:
+    """Return what invokes the function that the settings name, or leaves it to the schedule."""
+    name = settings.reload_function
+    return no_kick if name is None else ReloadFunction(name)

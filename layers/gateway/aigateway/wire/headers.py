@@ -1,58 +1,14 @@
 """Which headers are dropped or added on the way to the provider and on the way back."""
 
+from aigateway.header_names import (
+    HOP_BY_HOP,
+    NOT_FOR_PROVIDERS,
+    NOT_FOR_PROVIDERS_BEGINNINGS,
+    TENANT_WITH_CENTRAL_KEY,
+    folded,
+)
 from aigateway.wire.messages import Headers, value, values
 
-HOP_BY_HOP = frozenset(
-    {
-        b"connection",
-        b"expect",
-        b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-authorization",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-    }
-)
-"""Of one connection only (RFC 9110 section 7.6.1), and ``Expect``, which our host answers."""
-
-CREDENTIALS = frozenset(
-    {
-        b"authorization",
-        b"x-api-key",
-        b"api-key",
-        b"x-goog-api-key",
-        b"x-ai-gateway-token",
-        b"x-coder-ai-governance-token",
-        b"coder-session-token",
-        b"cookie",
-    }
-)
-NOT_FOR_PROVIDERS = (
-    HOP_BY_HOP
-    | CREDENTIALS
-    | frozenset(
-        {
-            b"host",
-            b"accept-encoding",
-            b"content-length",
-            b"forwarded",
-            b"x-forwarded-for",
-            b"x-forwarded-host",
-            b"x-forwarded-port",
-            b"x-forwarded-proto",
-            b"via",
-            b"x-coder-agent-firewall-session-id",
-            b"x-coder-agent-firewall-sequence-number",
-            b"x-coder-ai-governance-request-id",
-            b"anthropic-workspace-id",
-        }
-    )
-)
-NOT_FOR_PROVIDERS_BEGINNINGS = (b"x-amzn-", b"x-amz-", b"cloudfront-", b"x-ai-bridge-actor")
-TENANT_WITH_CENTRAL_KEY = frozenset({b"openai-organization", b"openai-project"})
 NOT_FOR_CLIENTS = HOP_BY_HOP | frozenset({b"content-length", b"date", b"set-cookie", b"alt-svc"})
 
 
@@ -83,23 +39,29 @@ def towards_provider(
     central: bool,
     readable: frozenset[bytes],
     user_agent: bytes,
+    added: Headers = (),
+    ours: frozenset[bytes] = frozenset(),
 ) -> Headers:
     """Return what the provider gets of the client's headers, in their order.
 
     ``credential`` is the one header that authenticates there; ``central`` says that it is the
-    deployment's. Host and Content-Length are the sender's business.
+    deployment's. ``added`` are headers that the gateway sets, ``ours`` the names (lower case,
+    hyphens) that nobody else may set, whether or not they are among them. Host and
+    Content-Length are the sender's business.
     """
-    dropped = NOT_FOR_PROVIDERS | _named_by_connection(headers)
+    dropped = NOT_FOR_PROVIDERS | _named_by_connection(headers) | ours
     if central:
         dropped |= TENANT_WITH_CENTRAL_KEY
     kept = [
         (name, content)
         for name, content in headers
-        if name.lower() not in dropped and not name.lower().startswith(NOT_FOR_PROVIDERS_BEGINNINGS)
+        if not {name.lower(), plain := folded(name)} & dropped
+        and not plain.startswith(NOT_FOR_PROVIDERS_BEGINNINGS)
     ]
     if value(headers, b"user-agent") is None:
         kept.append((b"user-agent", user_agent))
     kept.append((b"accept-encoding", accept_encoding(headers, readable)))
+    kept.extend(added)
     if credential is not None:
         kept.append(credential)
     return tuple(kept)

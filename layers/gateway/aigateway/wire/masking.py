@@ -6,11 +6,13 @@ CREDENTIAL = re.compile(
     r"\baigw_[0-9a-f]{16}_[A-Za-z0-9_-]{8,}"
     r"|\bsk-[A-Za-z0-9_-]{8,}"
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{12,}"
-    r"|\bgh[pousr]_[A-Za-z0-9]{16,}"
+    r"|\bgh[pousr]_[A-Za-z0-9]{16,}|\bgithub_pat_[A-Za-z0-9_]{16,}"
+    r"|\bAIza[A-Za-z0-9_-]{30,}"
+    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"
     r"|(?<=\bBearer )[A-Za-z0-9._~+/=-]{8,}",
     re.IGNORECASE,
 )
-"""The forms of keys that providers and we hand out."""
+"""The forms of keys that providers and we hand out, sign-ins with ChatGPT (RFC 7519) included."""
 
 SHOWN = 4
 

@@ -1,4 +1,4 @@
-"""Keys, providers and the published snapshot."""
+"""Keys, providers, access rules and the published snapshot."""
 
 import asyncio
 import json
@@ -9,6 +9,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
+from aigateway.caller.access import Rule, rule_from
 from aigateway.caller.people import Key, User
 from aigateway.clock import from_micros, micros
 from aigateway.errors import (
@@ -25,11 +26,12 @@ from aigateway.ledger.dynamodb.refusals import Refused
 from aigateway.ledger.dynamodb.table import KEYS, LOOKUP
 from aigateway.ledger.expressions import ABSENT, Condition, Item, Put, Update
 from aigateway.ledger.items import key_text, user_partition
-from aigateway.ledger.store import AuditEntry, Published, ReloadState
+from aigateway.ledger.store import AccessRules, AuditEntry, Published, ReloadState
 from aigateway.ledger.texts import CHUNK_BYTES
 from aigateway.pool.providers import ProviderRow
 
 CURRENT = ("SNAP", "CURRENT")
+ACCESS = ("CFG", "ACCESS")
 VERSIONS_KEPT = 3
 LATER_USE = "attribute_exists(#pk) AND (attribute_not_exists(#last_used_at) OR #last_used_at < :at)"
 
@@ -83,6 +85,23 @@ class DynamoDirectory(Ground):
             else self._table.transact([put, entry_put(entry)], secrets.token_hex(16))
         )
         await self._or_conflict(work, "the provider was changed by somebody else")
+
+    async def access_rules(self) -> AccessRules:
+        item = await self._table.read(ACCESS)
+        if item is None:
+            return AccessRules(0, ())
+        return AccessRules(item["ve"], tuple(map(rule_from, json.loads(item["rules"]))))
+
+    async def put_access_rules(self, rules: tuple[Rule, ...], previous: int) -> None:
+        condition = Condition("#ve = :before", {"before": previous}) if previous else ABSENT
+        pk, sk = ACCESS
+        text = json.dumps([rule.document() for rule in rules], ensure_ascii=False)
+        await self._or_conflict(
+            self._table.put(
+                Put({"pk": pk, "sk": sk, "ve": previous + 1, "rules": text}, condition)
+            ),
+            "the access rules were changed by somebody else",
+        )
 
     async def published(self) -> Published | None:
         current = await self._table.read(CURRENT)

@@ -1,4 +1,4 @@
-"""Keys, providers and the published snapshot."""
+"""Keys, providers, access rules and the published snapshot."""
 
 import json
 import sqlite3
@@ -6,13 +6,14 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
+from aigateway.caller.access import Rule, rule_from
 from aigateway.caller.people import Key, User
 from aigateway.clock import from_micros, micros
 from aigateway.errors import AuthUnavailable, Conflict, RecorderUnavailable
 from aigateway.ledger.sqlite.audit import add_entry
 from aigateway.ledger.sqlite.connection import Database
 from aigateway.ledger.sqlite.people import OWNER, user_from
-from aigateway.ledger.store import AuditEntry, Published, ReloadState
+from aigateway.ledger.store import AccessRules, AuditEntry, Published, ReloadState
 from aigateway.pool.providers import ProviderRow
 
 KEY_COLUMNS = tuple(field.name for field in fields(Key))
@@ -28,6 +29,8 @@ KEY_USED = "UPDATE key SET last_used_at = max(coalesce(last_used_at, 0), ?) WHER
 PROVIDERS = "SELECT * FROM provider ORDER BY name"
 ADD_PROVIDER = "INSERT OR IGNORE INTO provider (document, version, name) VALUES (?, ?, ?)"
 PUT_PROVIDER = "UPDATE provider SET document = ?, version = ? WHERE name = ? AND version = ?"
+ACCESS = "SELECT value FROM setting WHERE name = 'access'"
+PUT_ACCESS = "INSERT OR REPLACE INTO setting (name, value) VALUES ('access', ?)"
 SNAPSHOT = "SELECT * FROM snapshot"
 PUBLISH = "UPDATE snapshot SET version = ?, digest = ?, document = ? WHERE version = ?"
 NOTE_ATTEMPT = "UPDATE snapshot SET attempted_at = max(coalesce(attempted_at, ?1), ?1)"
@@ -78,6 +81,19 @@ class SqliteDirectory:
             statement, otherwise = PUT_PROVIDER, "the provider was changed"
         await self._change(statement, written, otherwise, entry)
 
+    async def access_rules(self) -> AccessRules:
+        return await self._database.read(_access)
+
+    async def put_access_rules(self, rules: tuple[Rule, ...], previous: int) -> None:
+        document = {"version": previous + 1, "rules": [rule.document() for rule in rules]}
+
+        def work(connection: sqlite3.Connection) -> None:
+            if _access(connection).version != previous:
+                raise Conflict("the access rules were changed by somebody else")
+            connection.execute(PUT_ACCESS, (json.dumps(document),))
+
+        await self._database.write(work)
+
     async def published(self) -> Published | None:
         row = await self._database.read(lambda c: c.execute(SNAPSHOT).fetchone())
         return Published(row["version"], row["digest"], row["document"]) if row["version"] else None
@@ -111,6 +127,13 @@ class SqliteDirectory:
                 add_entry(connection, entry)
 
         await self._database.write(work)
+
+
+def _access(connection: sqlite3.Connection) -> AccessRules:
+    if (row := connection.execute(ACCESS).fetchone()) is None:
+        return AccessRules(0, ())
+    stored = json.loads(row["value"])
+    return AccessRules(stored["version"], tuple(rule_from(rule) for rule in stored["rules"]))
 
 
 def _bound(value: object) -> object:
