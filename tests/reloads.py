@@ -14,7 +14,7 @@ from tests.acceptance.words import AWS_KEYS, PROVIDER_KEY
 class HeldKeys:
     """Has one key for every reference ``k1``, a pair of AWS keys, and one for each other id.
 
-    Those of a provider in ``missing`` cannot be read.
+    Those of a provider in ``missing``, or one key ``provider/id`` there, cannot be read.
     """
 
     def __init__(self, *missing: str) -> None:
@@ -26,7 +26,7 @@ class HeldKeys:
         self.asked.append(f"{ref.provider}/{ref.key_id}")
         if self.fault is not None:
             raise self.fault
-        if ref.provider in self.missing:
+        if {ref.provider, f"{ref.provider}/{ref.key_id}"} & self.missing:
             raise SecretUnavailable(f"the key of provider {ref.provider} cannot be read")
         return AWS_KEYS if ref.key_id == "aws" else provider_key(ref.key_id)
 

@@ -34,6 +34,11 @@ async def test_a_missing_key_is_named_by_its_mask() -> None:
     assert found == Outcome("error", "api_keys: the key sk-a...1111 cannot be read")
 
 
+async def test_of_several_keys_one_that_cannot_be_read_is_a_warning() -> None:
+    reason = "api_keys: the key sk-a...2222 cannot be read"
+    assert await outcome(row(), HeldKeys("main/k2")) == Outcome("enabled", warnings=(reason,))
+
+
 async def test_what_is_switched_off_is_disabled_and_its_keys_are_not_read() -> None:
     keys = HeldKeys("main")
     assert await outcome(row(enabled=False), keys) == Outcome("disabled")

@@ -84,6 +84,17 @@ async def test_a_revoked_key_is_refused_after_a_minute_at_the_latest(
         await callers.caller(secret, Asides())
 
 
+@pytest.mark.parametrize("seconds", [60, -1])
+async def test_a_process_that_was_frozen_looks_again(
+    callers: Callers, directory: Directory, clock: HeldClock, seconds: float
+) -> None:
+    secret = directory.add()
+    await callers.caller(secret, Asides())
+    clock.thaw_after(seconds)
+    await callers.caller(secret, Asides())
+    assert len(directory.asked) == 2
+
+
 async def test_a_remembered_key_still_expires_in_time(
     callers: Callers, directory: Directory, clock: HeldClock
 ) -> None:

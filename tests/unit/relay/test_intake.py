@@ -217,6 +217,16 @@ async def test_of_two_own_keys_the_dialects_own_header_counts(target: str, name:
     assert admitted.presented.own[0] == name
 
 
+async def test_a_key_in_x_api_key_becomes_a_bearer_token_where_the_provider_reads_no_other() -> (
+    None
+):
+    shown = {"x_ai_gateway_token": SECRET, "x_api_key": FOREIGN}
+    admitted = await admitted_by(intake(), head("/openai/v1/responses", **shown))
+    assert admitted.presented.own == (b"authorization", f"Bearer {FOREIGN}".encode())
+    admitted = await admitted_by(intake(), head("/anthropic/v1/messages", **shown))
+    assert admitted.presented.own == (b"x-api-key", FOREIGN.encode())
+
+
 @pytest.mark.parametrize("target", ["/bare/v1/messages", "/copilot/responses"])
 async def test_a_provider_without_keys_needs_the_callers_own(target: str) -> None:
     assert await refusal(head(target, **OURS)) is MissingOwnKey

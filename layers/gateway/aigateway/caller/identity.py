@@ -1,6 +1,6 @@
 """Who sends a request, and with whose key it goes on to the provider."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import final
 
@@ -62,6 +62,15 @@ class Presented:
         if self.spare is None or self.spare[0] != first:
             return self
         return Presented(self.secret, self.spare, self.own)
+
+    def with_bearer(self) -> "Presented":
+        """Show the caller's own key as a Bearer token, which is all that some providers read.
+
+        A caller who signs for AWS has no other place for it than ``X-Api-Key``.
+        """
+        if self.own is None or self.own[0] != b"x-api-key":
+            return self
+        return replace(self, own=(b"authorization", b"Bearer " + self.own[1].strip()))
 
     @property
     def own_hint(self) -> str | None:

@@ -1,6 +1,6 @@
 """How each provider came out of a reload: what is published of it beside its row."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, final, get_args
 
@@ -59,16 +59,23 @@ async def _outcome(
         return Outcome("error", str(broken))
     if not provider.enabled:
         return Outcome("disabled")
-    aws_keys = provider.aws_keys
-    for ref in (*provider.credentials, *([aws_keys] if aws_keys else ())):
-        member = "api_keys" if ref is not aws_keys else "settings.credentials_ref"
+    unreadable = tuple([reason async for reason in _unreadable(provider, secrets)])
+    if unreadable and len(unreadable) >= len(provider.credentials):
+        return Outcome("error", unreadable[0])
+    return Outcome("enabled", warnings=(*_warnings(provider), *unreadable))
+
+
+async def _unreadable(provider: Provider, secrets: Secrets) -> AsyncIterator[str]:
+    """Name the keys that cannot be read: of several, those that can still serve."""
+    pair = provider.aws_keys
+    for ref in provider.credentials if pair is None else (pair,):
         try:
             await secrets.key(ref)
         except SecretStoreUnavailable:
             raise
         except SecretUnavailable:
-            return Outcome("error", f"{member}: the key {ref.mask} cannot be read")
-    return Outcome("enabled", warnings=tuple(_warnings(provider)))
+            member = "api_keys" if pair is None else "settings.credentials_ref"
+            yield f"{member}: the key {ref.mask} cannot be read"
 
 
 def _warnings(provider: Provider) -> Iterator[str]:

@@ -65,7 +65,10 @@ def _for_providers(caller: Caller) -> Caller:
 
 @final
 class _Memory(Generic[Found]):
-    """Asks ``look_up`` at most so often for each name."""
+    """Asks ``look_up`` at most so often for each name.
+
+    Ages go by the wall clock: a function may be frozen in between.
+    """
 
     def __init__(
         self, look_up: Callable[[str], Awaitable[Found | None]], clock: Clock, seconds: float
@@ -77,11 +80,11 @@ class _Memory(Generic[Found]):
 
     async def found(self, name: str) -> Found | None:
         """Raises ``AuthUnavailable``."""
-        at = self._clock.monotonic()
+        at = self._clock.now().timestamp()
         known = self.known.get(name)
         if known is not None:
             limit = self._seconds if known[1] is not None else min(ABSENT_SECONDS, self._seconds)
-            if at - known[0] < limit:
+            if 0 <= at - known[0] < limit:
                 return known[1]
         try:
             found = await self._look_up(name)

@@ -206,7 +206,7 @@ def _presented_to(route: Route, shown: Presented) -> Presented:
             f"provider {provider.name} has no key: send your own, "
             "and the gateway key as X-AI-Gateway-Token"
         )
-    return shown
+    return shown if anthropic else shown.with_bearer()
 
 
 def is_agents_turn(headers: Headers, route: Route) -> bool:
