@@ -285,11 +285,49 @@ class Gauge:
     at: datetime
 
 
+CounterKey = tuple[str, tuple[str, ...]]
+"""Kind and label values of a counter."""
+
+PublisherText = Literal["KNOWN", "NAMES", "TEXT"]
+"""What a publisher keeps beside its state: series sent, names with a place, the last text."""
+
+
 class Totals(Protocol):
     """The counters and gauges that metrics are made of."""
 
-    async def counters(self) -> Mapping[tuple[str, tuple[str, ...]], Mapping[str, int]]:
+    async def counters(self) -> Mapping[CounterKey, Mapping[str, int]]:
         """Return every counter: kind and key to attribute to total, consistent reads."""
+
+    async def move_counter(self, key: CounterKey, into: CounterKey) -> Mapping[str, int] | None:
+        """Add a counter to another one and delete it, all or nothing; return what was moved.
+
+        ``None``: it is not there, or was moving by itself. Both count closed interceptions of
+        one initiator.
+        """
+
+    async def in_flight(self, most: int) -> Mapping[tuple[str, str, str], int]:
+        """Count interceptions without an end by provider name, model and route.
+
+        Where there are more than ``most`` of them, it counts that many, or a few times as many.
+        """
+
+    async def take_lease(self, owner: str, now: datetime, until: datetime) -> bytes | None:
+        """Make ``owner`` the one publisher ``until`` then; return the state noted last.
+
+        ``None``: another one is, and its time is not over. An empty state was never noted.
+        """
+
+    async def note_state(self, owner: str, state: bytes) -> None:
+        """Note the publisher's state. Raises ``Conflict`` where ``owner`` lost the lease."""
+
+    async def end_lease(self, owner: str) -> None:
+        """Let go of the lease before its time; nothing happens to another one's."""
+
+    async def publisher_text(self, name: PublisherText) -> bytes | None:
+        """Return a text as it was last put, whole, or nothing."""
+
+    async def put_publisher_text(self, name: PublisherText, text: bytes) -> None:
+        """Put a text in place of the one before, as one change to whoever reads it."""
 
     async def set_gauge(self, gauge: Gauge) -> None:
         """Set the named values of a gauge; its other values stay. The last writer wins."""

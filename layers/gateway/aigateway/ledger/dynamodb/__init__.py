@@ -13,6 +13,7 @@ from aigateway.ledger.dynamodb.directory import DynamoDirectory
 from aigateway.ledger.dynamodb.parents import DynamoParents
 from aigateway.ledger.dynamodb.payloads import SPILL_BYTES, Payloads
 from aigateway.ledger.dynamodb.people import DynamoPeople
+from aigateway.ledger.dynamodb.publisher import DynamoPublisher
 from aigateway.ledger.dynamodb.rates import DynamoRates
 from aigateway.ledger.dynamodb.reading import DynamoReading
 from aigateway.ledger.dynamodb.records import DynamoRecords
@@ -31,6 +32,7 @@ class DynamoStore(
     DynamoAudit,
     DynamoTotals,
     DynamoRates,
+    DynamoPublisher,
 ):
     """The store over the table of this name; region, endpoint and keys are the SDK's to find.
 

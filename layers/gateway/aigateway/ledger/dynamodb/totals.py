@@ -10,18 +10,18 @@ from aigateway.ledger.gauge_items import GAUGE_PARTITION, gauge_from, gauge_set
 from aigateway.ledger.items import COUNTER_SHARDS, shard
 from aigateway.ledger.listing import NameKind, Reach, Window, names_in, page_of_names
 from aigateway.ledger.moves import counter_of, counter_partition
-from aigateway.ledger.store import Gauge, GaugeKind
+from aigateway.ledger.store import CounterKey, Gauge, GaugeKind
 from aigateway.steps import CLOSED
 
 
 class DynamoTotals(Ground):
     """Sums over all that was counted; gauges."""
 
-    async def counters(self) -> Mapping[tuple[str, tuple[str, ...]], Mapping[str, int]]:
+    async def counters(self) -> Mapping[CounterKey, Mapping[str, int]]:
         parts = await asyncio.gather(
             *(self._table.all(Range(counter_partition(part))) for part in range(COUNTER_SHARDS))
         )
-        totals: dict[tuple[str, tuple[str, ...]], Counter[str]] = {}
+        totals: dict[CounterKey, Counter[str]] = {}
         for item in (item for items in parts for item in items):
             amounts = {name: value for name, value in item.items() if name not in ("pk", "sk")}
             totals.setdefault(counter_of(item["sk"]), Counter()).update(amounts)

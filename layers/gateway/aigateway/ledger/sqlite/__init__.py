@@ -8,6 +8,7 @@ from aigateway.ledger.sqlite.audit import SqliteAudit
 from aigateway.ledger.sqlite.connection import Database
 from aigateway.ledger.sqlite.directory import SqliteDirectory
 from aigateway.ledger.sqlite.people import SqlitePeople
+from aigateway.ledger.sqlite.publisher import SqlitePublisher
 from aigateway.ledger.sqlite.rates import SqliteRates
 from aigateway.ledger.sqlite.reading import SqliteReading
 from aigateway.ledger.sqlite.records import SqliteRecords
@@ -23,6 +24,7 @@ class SqliteStore(
     SqliteAudit,
     SqliteTotals,
     SqliteRates,
+    SqlitePublisher,
 ):
     """The ledger at ``path``, which several processes may open at once; in memory without one.
 

@@ -23,7 +23,14 @@ from aigateway.errors import RecorderUnavailable
 Result = TypeVar("Result")
 Work = Callable[[sqlite3.Connection], Result]
 
-MIGRATIONS = ("schema.sql", "parents.sql", "audit.sql", "gauges.sql", "people.sql")
+MIGRATIONS = (
+    "schema.sql",
+    "parents.sql",
+    "audit.sql",
+    "gauges.sql",
+    "people.sql",
+    "publisher.sql",
+)
 """Scripts that lead from one layout version to the next; their number is the newest version."""
 BUSY_MS = 5_000
 BATCH_LIMIT = 256

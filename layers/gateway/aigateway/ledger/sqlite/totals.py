@@ -9,7 +9,7 @@ from itertools import groupby
 from aigateway.clock import from_micros, micros
 from aigateway.ledger.sqlite.columns import bound
 from aigateway.ledger.sqlite.connection import Database
-from aigateway.ledger.store import GAUGES_KEPT, Gauge, GaugeKind
+from aigateway.ledger.store import GAUGES_KEPT, CounterKey, Gauge, GaugeKind
 
 COUNTERS = "SELECT kind, key, attribute, amount FROM counter"
 SET_GAUGE = """
@@ -24,9 +24,9 @@ class SqliteTotals:
 
     _database: Database
 
-    async def counters(self) -> Mapping[tuple[str, tuple[str, ...]], Mapping[str, int]]:
+    async def counters(self) -> Mapping[CounterKey, Mapping[str, int]]:
         rows = await self._database.read(lambda c: c.execute(COUNTERS).fetchall())
-        counters: dict[tuple[str, tuple[str, ...]], dict[str, int]] = defaultdict(dict)
+        counters: dict[CounterKey, dict[str, int]] = defaultdict(dict)
         for row in rows:
             counters[row["kind"], tuple(json.loads(row["key"]))][row["attribute"]] = row["amount"]
         return dict(counters)
