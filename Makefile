@@ -38,7 +38,7 @@ run-lambda: .venv-run/ready .venv-aws/ready  # the same as deployed: functions i
 demo: .venv-run/ready  # a scripted coding session through a running `make run`, or one of its own, printed
 	@exec bin/aigw demo
 
-test: .venv/ready .venv-run/ready .venv-sam/ready .venv-aws/ready  # every test but those of clients, api and a deployment
+test: .venv/ready .venv-run/ready .venv-sam/ready .venv-aws/ready prometheus  # every test but those of clients, api and a deployment
 	$(DEV) -m pytest -n auto --dist loadfile --ignore tests/clients --ignore tests/schema -m 'not deployed'
 
 quick: .venv/ready  # unit, golden and house tests
@@ -172,3 +172,12 @@ nginx:
 	@PATH="$$PATH:/usr/sbin"; command -v nginx >/dev/null || { [ "$$(id -u)" = 0 ] \
 		&& apt-get update -q && RUNLEVEL=1 apt-get install -q -y --no-install-recommends nginx; } \
 		|| { echo 'this door needs nginx (on Debian: apt-get install nginx)' >&2; exit 1; }
+
+# RUNLEVEL=1 keeps the packages from starting services. Where nobody may install, the tests that
+# need them are skipped, or fail in CI.
+.PHONY: prometheus
+prometheus:
+	@{ command -v promtool && command -v prometheus-pushgateway && command -v prometheus-alertmanager; } >/dev/null \
+		|| { [ "$$(id -u)" = 0 ] && apt-get update -q && RUNLEVEL=1 apt-get install -q -y --no-install-recommends \
+			prometheus prometheus-pushgateway prometheus-alertmanager; } \
+		|| echo 'tests of Prometheus need it (on Debian: apt-get install prometheus prometheus-pushgateway prometheus-alertmanager)' >&2

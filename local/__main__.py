@@ -20,6 +20,7 @@ from local import foreground
 from local.first_start import first_key, put_providers, wanted_key, wanted_providers
 from local.foreground import Child, Environment, await_ready, bound_sockets, start, stop, watch
 from local.hints import printed_start
+from local.metrics import with_endpoint
 
 LOOPBACK = "127.0.0.0/8,::1/128"
 OURS_ALONE = ("AIGW_ADMIN_KEY", "AIGW_PROVIDERS_JSON", "ANTHROPIC_API_KEY", "OPENAI_API_KEY")
@@ -41,12 +42,12 @@ class Parts:
 
 
 def child_environment(environment: Mapping[str, str], settings: Settings) -> Environment:
-    """Return the environment of the product's processes: without secrets, loopback allowed."""
+    """Return the environment of the product's processes: no secrets, loopback, metrics."""
     kept = {name: value for name, value in environment.items() if not _is_ours_alone(name)}
     given = kept.get("AIGW_ALLOWED_PRIVATE_CIDRS", "").strip()
     kept["AIGW_ALLOWED_PRIVATE_CIDRS"] = f"{given},{LOOPBACK}" if given else LOOPBACK
     kept["AIGW_STATE_DIR"] = str(settings.state_dir.absolute())
-    return kept
+    return with_endpoint(kept)
 
 
 def _is_ours_alone(name: str) -> bool:

@@ -26,6 +26,7 @@ from aigateway.relay.asgi import Aborted
 from aigateway.relay.assembly import build
 from aigateway.settings import Settings
 from local.lifeline import READY, tied
+from local.metrics import with_endpoint
 from local.schedule import Schedule
 from local.scripted.body import ConnectionCut
 
@@ -137,7 +138,7 @@ def main(arguments: list[str]) -> int:
         logging.getLogger(library).setLevel(logging.WARNING)
     lifeline = tied(inherited[1]) if inherited[1:] else None
     try:
-        settings = Settings.from_env(os.environ)
+        settings = Settings.from_env(with_endpoint(os.environ))
         logging.getLogger().setLevel(settings.log_level)
         if inherited:
             listening = socket.socket(fileno=int(inherited[0]))

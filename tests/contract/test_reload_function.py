@@ -15,7 +15,7 @@ from aigateway import aws
 from aigateway.caller.identity import caller_of
 from aigateway.caller.keys import key_id_of
 from aigateway.clock import SystemClock
-from aigateway.errors import SecretUnavailable
+from aigateway.errors import LedgerFault, SecretUnavailable
 from aigateway.ledger.dynamodb import DynamoStore
 from aigateway.ledger.dynamodb.connection import connect
 from aigateway.ledger.dynamodb.table import create_table
@@ -115,3 +115,15 @@ def test_a_seed_that_cannot_be_read_stops_nothing_else_and_is_an_error(
     stored = asyncio.run(vault.read(f"{deployment}/admin-key"))
     assert stored is not None
     assert key_id_of(stored.text)
+
+
+def test_a_table_that_is_away_stops_no_part_from_being_tried(
+    deployment: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The attempt to reload has to become known, for an alert hangs on it."""
+    monkeypatch.setenv("AIGW_TABLE", f"{deployment}-none")
+    handler = a_process()
+    with pytest.raises(LedgerFault):
+        handler({}, None)
+    for part in ("reload", "sweep", "purge"):
+        assert (f"a scheduled part failed: {part}" in caplog.text) is (part != "purge")

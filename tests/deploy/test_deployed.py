@@ -27,7 +27,11 @@ KEY_FORM = re.compile(r"aigw_[0-9a-f]{16}_[A-Za-z0-9_-]{43}")
 TICK_SECONDS = 90
 """A rate of one minute, and the first start of a function."""
 
-PARAMETERS = {"DeletionProtection": "false", "AllowedPrivateCidrs": "127.0.0.0/8"}
+PARAMETERS = {
+    "DeletionProtection": "false",
+    "AllowedPrivateCidrs": "127.0.0.0/8",
+    "MetricsEndpoint": "true",
+}
 
 
 @pytest.fixture(scope="module")
@@ -93,13 +97,13 @@ def secret(stack: Stack, name: str) -> str:
     return str(found["SecretString"])
 
 
-def ask(stack: Stack, key: str, prompt: str) -> dict[str, Any]:
+def ask(stack: Stack, key: str, prompt: str, **members: str) -> dict[str, Any]:
     """Send a message through the gateway function and return Lambda's form of the answer."""
     event = json.loads((ROOT / "events" / "gateway-messages.json").read_text(encoding="utf-8"))
     event["headers"]["x-api-key"] = key
     body = json.loads(event["body"])
     body["messages"][0]["content"] = prompt
-    event["body"] = json.dumps(body)
+    event["body"] = json.dumps(body | members)
     answer: dict[str, Any] = stack.invoke("GatewayFunction", event)
     return answer
 
@@ -183,6 +187,36 @@ def test_the_reload_function_bounds_the_life_of_large_texts(stack: Stack, first_
         s3.put_bucket_policy(Bucket=bucket, Policy=policy)
     [rule] = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
     assert rule["Expiration"]["Days"] == 62
+
+
+def scraped(stack: Stack, key: str) -> str:
+    request = urllib.request.Request(  # noqa: S310 - loopback
+        stack.api("/metrics"), headers={"Authorization": f"Bearer {key}"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - loopback
+        text: bytes = answer.read()
+    return text.decode()
+
+
+def test_metrics_are_published_and_served(stack: Stack, first_key: str, member_key: str) -> None:
+    """A model that no provider knows ends in ``other``, whose counter takes over the other one."""
+    assert ask(stack, member_key, "Count this.")["statusCode"] == 200
+    refused = ask(stack, member_key, "[[fake status=404]]", model="invented")
+    assert refused["statusCode"] == 404
+    deadline, text = time.monotonic() + TICK_SECONDS, ""
+    while 'model="other"' not in text and time.monotonic() < deadline:
+        stack.invoke("ReloadFunction", {})
+        text = scraped(stack, first_key)
+    assert re.search(r'interceptions_total\{.*model="other".*status="failed"\} 1\n', text)
+    assert re.search(r'interceptions_total\{.*model="claude.*status="completed"\} \d+\n', text)
+    assert "aigw_publisher_errors_total" not in text
+    table = stack.client("dynamodb")
+    names = [
+        item["sk"]["S"]
+        for item in table.scan(TableName=stack.outputs["TableName"])["Items"]
+        if item["pk"]["S"].startswith("CTR#")
+    ]
+    assert not any("invented" in name for name in names)
 
 
 def test_an_unchanged_deployment_changes_nothing(stack: Stack) -> None:

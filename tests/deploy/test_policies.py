@@ -16,6 +16,8 @@ EVERYTHING = {
     "ProviderKeySecretArns": "arn",
     "BedrockAccess": "true",
     "BedrockRoleArn": "arn",
+    "PromAuthSecretArn": "arn",
+    "PromAuth": "sigv4",
 }
 NEVER = ("dynamodb:Scan", "dynamodb:DeleteTable", "s3:DeleteObject")
 

@@ -204,7 +204,7 @@ def test_the_api_has_one_stage_and_names_each_route_with_its_verb(resources: Tem
     paths = api["Properties"]["Body"]["paths"]
     configuring = paths.pop("/api/v2/ai/{proxy+}")
     assert configuring.keys() == {"get", "post", "put", "patch", "delete"}
-    assert paths.keys() == ROUTES
+    assert paths.keys() == {*ROUTES, "/metrics"}
     assert all(verbs.keys() == {"get"} for verbs in paths.values())
 
 

@@ -20,6 +20,7 @@ OWN = {
     "AIGW_SECRETS_PREFIX": "${AWS::StackName}/providers/",
     "AIGW_ADMIN_KEY_SECRET": "AdminKeySecret",
     "AIGW_RELOAD_FUNCTION": "ReloadFunction",
+    "AIGW_METRICS_INSTANCE": "AWS::StackName",
 }
 """What the template sets to resources of its own."""
 

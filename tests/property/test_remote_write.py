@@ -34,6 +34,7 @@ def members(data: bytes) -> list[tuple[int, Any]]:
     at = 0
     while at < len(data):
         tag, at = varint(data, at)
+        value: int | bytes
         if tag & 7 == 0:
             value, at = varint(data, at)
         elif tag & 7 == 1:

@@ -149,6 +149,10 @@ def test_older_spellings_are_read_and_the_newest_name_counts(setting: str) -> No
     assert PREFIXES == ("AIGW_", "CODER_AI_GATEWAY_", "CODER_AIBRIDGE_")
     readable = {"enabled": "false", "table": "t", "state_dir": "d", "log_level": "debug"}
     readable |= {"auth_modes": "key,iam"}
+    readable |= {"metrics": "endpoint", "prom_auth": "none"}
+    readable |= {
+        f"prom_{sink}_url": "https://h.example/" for sink in ("remote_write", "pushgateway")
+    }
     text = readable.get(setting, "0" if isinstance(getattr(Settings(), setting), bool) else "7")
     if setting in ("allowed_private_cidrs", "secrets_prefix"):
         text = "10.0.0.0/8" if setting == "allowed_private_cidrs" else "aigw/"

@@ -55,6 +55,10 @@ MOST_REQUESTS = 1000
 """No threshold of a circuit breaker makes sense above it."""
 SECRETS_PREFIX = re.compile(r"[A-Za-z0-9/_+=.@-]{1,200}/")
 """What Secrets Manager allows in names (API reference of CreateSecret, read 2026-07)."""
+WORKSPACE = re.compile(r"(?:^|\.)aps-workspaces\.([a-z0-9-]+)\.")
+"""Amazon Managed Service for Prometheus, user guide, "Service endpoints" (read 2026-07)."""
+METRIC_URLS = {"remote-write": "prom_remote_write_url", "pushgateway": "prom_pushgateway_url"}
+METRIC_SINKS = frozenset({"remote-write", "pushgateway", "endpoint"})
 SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 DAY_SECONDS = 86_400
 
@@ -157,6 +161,41 @@ def _header(own: str) -> Callable[[str], str | None]:
     return read
 
 
+def _sinks(text: str) -> frozenset[str] | None:
+    words = frozenset(part.strip() for part in text.split(",") if part.strip())
+    if words == {"auto"}:
+        return None
+    if not words or not words <= METRIC_SINKS:
+        raise ValueError("auto, or a list of " + ", ".join(sorted(METRIC_SINKS)))
+    return words
+
+
+def _url(text: str) -> str | None:
+    if not text.strip():
+        return None
+    try:
+        parts = urlsplit(text.strip())
+        is_whole = parts.scheme in ("http", "https") and bool(parts.hostname)
+        is_bare = parts.username is None and parts.port != 0 and not parts.fragment
+    except ValueError:
+        is_whole = is_bare = False
+    if not is_whole or not is_bare or not text.strip().isascii():
+        raise ValueError("an absolute URL without user and password")
+    return text.strip()
+
+
+def _prom_auth(text: str) -> str:
+    if text.strip() not in ("none", "bearer", "basic", "sigv4"):
+        raise ValueError("none, bearer, basic or sigv4")
+    return text.strip()
+
+
+def _label(text: str) -> str:
+    if not text.strip().isprintable() or not text.strip():
+        raise ValueError("some printable text")
+    return text.strip()
+
+
 def _level(text: str) -> str:
     if text.strip().upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ValueError("DEBUG, INFO, WARNING or ERROR")
@@ -175,8 +214,8 @@ class Settings:
     Durations end in ``_seconds``. ``retention`` ``None`` keeps records for ever. ``table``
     ``None`` stores in SQLite below ``state_dir``; ``secrets_prefix`` ``None`` keeps provider keys
     in a file there. The two secrets are names or ARNs, never texts. ``reload_function``: what is
-    invoked when a provider has changed. ``payload_bucket`` takes the
-    long texts of a table's records.
+    invoked when a provider has changed. ``payload_bucket`` takes the long texts of a table's
+    records. ``metrics`` ``None`` publishes wherever a setting says where.
     """
 
     enabled: bool = _setting("ENABLED", _switch, default=True)
@@ -222,7 +261,27 @@ class Settings:
     circuit_breaker_max_requests: int = _setting("CIRCUIT_BREAKER_MAX_REQUESTS", _count, 3)
     http_address: tuple[str, int | None] = _setting("HTTP_ADDRESS", _address, ("127.0.0.1", None))
     log_level: str = _setting("LOG_LEVEL", _level, "INFO")
+    metrics: frozenset[str] | None = _setting("METRICS", _sinks, None)
+    metrics_endpoint: bool = _setting("METRICS_ENDPOINT", _switch, default=False)
+    metrics_instance: str = _setting("METRICS_INSTANCE", _label, "ai-gateway")
+    legacy_metric_names: bool = _setting("LEGACY_METRIC_NAMES", _switch, default=True)
+    prom_remote_write_url: str | None = _setting("PROM_REMOTE_WRITE_URL", _url, None)
+    prom_pushgateway_url: str | None = _setting("PROM_PUSHGATEWAY_URL", _url, None)
+    prom_auth: str = _setting("PROM_AUTH", _prom_auth, "none")
+    prom_auth_secret: str | None = _setting("PROM_AUTH_SECRET", _text, None)
     unknown: tuple[str, ...] = ()
+
+    @property
+    def metric_sinks(self) -> frozenset[str]:
+        """Where metrics are published."""
+        if self.metrics is not None:
+            return self.metrics
+        known = {
+            "remote-write": self.prom_remote_write_url,
+            "pushgateway": self.prom_pushgateway_url,
+            "endpoint": self.metrics_endpoint,
+        }
+        return frozenset(name for name, given in known.items() if given)
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> "Settings":
@@ -250,6 +309,7 @@ class Settings:
         made = cls(**read)
         if twice := made.actor_names_given_twice():
             problems.append(f"AIGW_ACTOR_HEADER_{twice}: expected another name than the others'")
+        problems.extend(_problems_of_metrics(read))
         if problems:
             raise SettingsError(problems)
         ours = {name for name in environment if name.startswith("AIGW_")} - known
@@ -285,6 +345,25 @@ def _problems_on_lambda(environment: Mapping[str, str]) -> Iterator[str]:
     for name in ENDPOINTS:
         if (address := environment.get(name, "").strip()) and not _is_loopback(address):
             yield f"{name}: expected a loopback address, or none in a function"
+
+
+def _problems_of_metrics(read: Mapping[str, Any]) -> Iterator[str]:
+    """Name what a sink or a way to authorize lacks."""
+    wanted = read.get("metrics") or frozenset()
+    for sink, setting in METRIC_URLS.items():
+        if sink in wanted and read.get(setting) is None:
+            yield f"AIGW_METRICS: {sink} needs AIGW_{setting.upper()}"
+    if read.get("prom_auth") in ("bearer", "basic") and read.get("prom_auth_secret") is None:
+        yield "AIGW_PROM_AUTH: bearer and basic need AIGW_PROM_AUTH_SECRET"
+    url = read.get("prom_remote_write_url") or ""
+    if read.get("prom_auth") == "sigv4" and region_of_workspace(url) is None:
+        yield "AIGW_PROM_AUTH: sigv4 needs the address of a workspace in AIGW_PROM_REMOTE_WRITE_URL"
+
+
+def region_of_workspace(url: str) -> str | None:
+    """Read the region in the address of an Amazon Managed Service for Prometheus workspace."""
+    found = WORKSPACE.search(urlsplit(url).hostname or "")
+    return found[1] if found else None
 
 
 def _is_loopback(address: str) -> bool:

@@ -120,6 +120,11 @@ def _why_missing(closed: Closed) -> str:
     return "absent" if closed.outcome in ("completed", "failed") else "cut"
 
 
+def orphaned() -> tuple[Step, ...]:
+    """Return the step of a record that its gateway never closed."""
+    return (Step("O", ("orphans",), "n", 1),)
+
+
 def rejected(code: str) -> tuple[Step, ...]:
     """Return the step of a request that was refused before it had a record."""
     return (Step("J", (code,), "n", 1),)

@@ -42,12 +42,16 @@ async def test_what_is_closed_or_young_is_left_alone(store: SqliteStore) -> None
     assert await sweep(store, at(30 * MINUTE)) == 0
 
 
-async def test_an_abandoned_record_is_counted_as_failed(store: SqliteStore) -> None:
+async def test_an_abandoned_record_is_counted_as_failed_and_as_an_orphan(
+    store: SqliteStore,
+) -> None:
     opened = an_opened(0)
     await store.open(opened)
     await sweep(store, at(30 * MINUTE))
     expected = steps_of_closing(opened, abandoned_record(opened, at(30 * MINUTE)))
-    (amounts,) = (await store.counters()).values()
+    counters = dict(await store.counters())
+    assert counters.pop(("O", ("orphans",))) == {"n": 1}
+    (amounts,) = counters.values()
     assert amounts == {step.attribute: step.amount for step in expected}
     assert (amounts["f"], amounts["um:cut"]) == (1, 1)
 

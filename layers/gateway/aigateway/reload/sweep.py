@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from aigateway.errors import LedgerFault
 from aigateway.interception import Closed, Opened
 from aigateway.ledger.store import ParentQuery, Records
-from aigateway.steps import steps_of_closing
+from aigateway.steps import orphaned, steps_of_closing
 
 ORPHAN_AGE = timedelta(minutes=20)
 """An exchange lives 15 minutes at most, and a closing write that is still under way must never
@@ -29,7 +29,8 @@ async def sweep(records: Records, now: datetime) -> int:
     for opened in await records.orphans(now - ORPHAN_AGE, ORPHANS_A_RUN):
         abandoned = abandoned_record(opened, now)
         try:
-            closed += await records.close(opened, abandoned, steps_of_closing(opened, abandoned))
+            steps = (*steps_of_closing(opened, abandoned), *orphaned())
+            closed += await records.close(opened, abandoned, steps)
         except LedgerFault as fault:
             failed = fault
     if failed is not None:

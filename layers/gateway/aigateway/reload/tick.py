@@ -1,4 +1,4 @@
-"""One tick: what a new deployment needs, provider rows → published snapshot, orphans closed."""
+"""One tick: what is new is prepared, provider rows are published, orphans closed, metrics sent."""
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -25,14 +25,25 @@ Part = Callable[[Store], Awaitable[int]]
 class Tick:
     """A scheduled run, the same in a function and on one machine. Lives as long as its process."""
 
-    def __init__(self, clock: Clock, reload: Reload, beginnings: Mapping[str, Part]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        reload: Reload,
+        beginnings: Mapping[str, Part],
+        endings: Mapping[str, Part] | None = None,
+    ) -> None:
         self._clock = clock
         self._reload = reload
         self._beginnings = beginnings
+        self._endings = endings or {}
 
     @property
     def beginnings(self) -> tuple[str, ...]:
         return tuple(self._beginnings)
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        return tuple(self._endings)
 
     async def run(self, store: Store, *, only_reload: bool = False) -> dict[str, int]:
         """Run each part and return what it counted.
@@ -45,7 +56,8 @@ class Tick:
             "parents": lambda store: repair_parents(store, self._clock.now()),
             "purge": lambda store: purge(store, self._clock.now()),
         }
-        parts = reloading if only_reload else {**self._beginnings, **reloading, **closing}
+        whole = {**self._beginnings, **reloading, **closing, **self._endings}
+        parts = reloading if only_reload else whole
         counted: dict[str, int] = {}
         failed: Exception | None = None
         for name, part in parts.items():
@@ -63,7 +75,7 @@ class Tick:
 
 
 def tick_of(settings: Settings, clock: Clock) -> Tick:
-    """Return the tick of a process, with the beginnings that its settings name."""
+    """Return the tick of a process, with the beginnings and endings that its settings name."""
     vault = SecretsManager()
     beginnings: dict[str, Part] = {}
     if settings.admin_key_secret is not None:
@@ -77,4 +89,12 @@ def tick_of(settings: Settings, clock: Clock) -> Tick:
     if objects is not None:
         lifecycle = PayloadLifecycle(objects, settings.retention)
         beginnings["payload lifecycle"] = lambda _: lifecycle.keep()
-    return Tick(clock, reload_of(settings, clock), beginnings)
+    reload = reload_of(settings, clock)
+    endings: dict[str, Part] = {}
+    if settings.metric_sinks:
+        from aigateway.reload.publishing.assembly import (  # noqa: PLC0415 - only those pay who publish
+            publisher_of,
+        )
+
+        endings["publish"] = publisher_of(settings, clock, vault, reload).run
+    return Tick(clock, reload, beginnings, endings)

@@ -50,16 +50,21 @@ def handler_for(
     own_sessions_visible: bool = True,
     configuring: Routes | None = None,
     takes_signatures: bool = False,
+    rooted: Routes | None = None,
 ) -> "SessionsHandler":
     """Return the function that answers REST events (payload 1.0); call its ``start`` first.
 
     Without ``own_sessions_visible`` members find nothing, not even what is their own.
-    ``configuring``: the calls that lie below ``CONFIGURING``. ``takes_signatures``: a caller may
-    be who API Gateway says has signed a request, where it asks for that.
+    ``configuring``: the calls that lie below ``CONFIGURING``; ``rooted``: those below no prefix.
+    ``takes_signatures``: a caller may be who API Gateway says has signed a request, where it asks
+    for that.
     """
     reading = Endpoints(store, clock, own_sessions_visible=own_sessions_visible).routes()
-    routes = {prefix: {**reading, **_described("openapi.json")} for prefix in READING}
+    routes: dict[str, Routes] = {
+        prefix: {**reading, **_described("openapi.json")} for prefix in READING
+    }
     routes[CONFIGURING] = {**(configuring or {}), **_described("configuration.json")}
+    routes[""] = rooted or {}
     return SessionsHandler(store, routes, takes_signatures=takes_signatures)
 
 
@@ -175,12 +180,17 @@ def _unquoted(quoted: str) -> str:
 
 
 def _answer(reply: Reply, headers: Mapping[str, str] | None = None) -> Response[str]:
-    has_body = reply.document is not None
-    text = json.dumps(reply.document, ensure_ascii=False, separators=(",", ":"))
+    kind: str | None = reply.text_type or JSON
+    if reply.document is None:
+        kind, text = None, ""
+    elif reply.text_type is not None:
+        text = str(reply.document)
+    else:
+        text = json.dumps(reply.document, ensure_ascii=False, separators=(",", ":"))
     return Response(
         status_code=reply.status,
-        content_type=JSON if has_body else None,
-        body=text if has_body else "",
+        content_type=kind,
+        body=text,
         headers={"Cache-Control": "no-store", **(headers or {})},
     )
 

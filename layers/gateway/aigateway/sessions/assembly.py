@@ -9,6 +9,7 @@ from aigateway.sessions.api import SessionsHandler, handler_for
 from aigateway.sessions.callers import Callers
 from aigateway.sessions.configuring_parts import configuring_of
 from aigateway.sessions.kick import Kick, kick_of
+from aigateway.sessions.metrics import Metrics
 from aigateway.sessions.people import PeopleEndpoints
 from aigateway.sessions.providers import Providers
 from aigateway.sessions.trial import Trial
@@ -37,10 +38,12 @@ def build(
         PeopleEndpoints(store, clock),
         AccessEndpoints(callers, store, clock, kick),
     )
+    serves_metrics = "endpoint" in settings.metric_sinks
     return handler_for(
         store,
         clock,
         own_sessions_visible=settings.own_sessions_visible,
         configuring={path: calls for one in families for path, calls in one.routes().items()},
         takes_signatures="iam" in settings.auth_modes,
+        rooted=Metrics(callers, store).routes() if serves_metrics else {},
     )

@@ -25,10 +25,21 @@ class Callers:
         self._clock = clock
 
     async def caller(self, request: Request) -> Caller:
-        """Raises ``MissingKey``, ``InvalidKey`` or ``AuthUnavailable``.
+        """Raises ``NotAllowed`` for the role that reads only metrics, and what ``_known`` does."""
+        caller = await self._known(request)
+        if caller.role == "metrics":
+            raise NotAllowed("The role metrics reads no sessions.")
+        return caller
 
-        Raises ``NotAllowed`` for the role that reads metrics alone.
-        """
+    async def reader_of_metrics(self, request: Request) -> Caller:
+        """Raises ``NotAllowed`` for all roles but two, and what ``_known`` does."""
+        caller = await self._known(request)
+        if caller.role not in ("admin", "metrics"):
+            raise NotAllowed("Only admins and keys of the role metrics read metrics.")
+        return caller
+
+    async def _known(self, request: Request) -> Caller:
+        """Raises ``MissingKey``, ``InvalidKey`` or ``AuthUnavailable``."""
         secret = _secret(request.headers, request.signer)
         try:
             if isinstance(secret, Signer):
@@ -38,8 +49,6 @@ class Callers:
                 caller = await self._keyed(secret)
         except LedgerFault as fault:
             raise AuthUnavailable("The key store cannot be reached.") from fault
-        if caller.role == "metrics":
-            raise NotAllowed("The role metrics reads no sessions.")
         return caller
 
     async def _keyed(self, secret: str) -> Caller:

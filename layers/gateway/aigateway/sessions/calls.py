@@ -30,10 +30,11 @@ class Request:
 @final
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """``document`` is JSON of any shape; ``None`` sends no body."""
+    """``document`` is JSON of any shape, or a text of ``text_type``; ``None`` sends no body."""
 
     document: object
     status: int = 200
+    text_type: str | None = None
 
 
 Work = Callable[..., Coroutine[Any, Any, Reply]]

@@ -5,6 +5,7 @@ and aibridge/metrics/metrics.go), so that its dashboards and alerts work. It ren
 once; a twin under the older name carries the same values for those who still read that one.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, final
 
@@ -26,13 +27,6 @@ class Family:
     help: str
     buckets: tuple[float, ...] = ()
     legacy_name: str | None = None
-
-    @property
-    def twin(self) -> "Family | None":
-        """The same under the older name."""
-        if self.legacy_name is None:
-            return None
-        return replace(self, name=self.legacy_name, legacy_name=None)
 
 
 def _gateway(
@@ -321,3 +315,10 @@ OWN: tuple[Family, ...] = (
 )
 
 FAMILIES: tuple[Family, ...] = (*GATEWAY, *COST_CONTROL, *PROXY, *OWN)
+
+TWINS: Mapping[str, Family] = {
+    family.name: replace(family, name=family.legacy_name, legacy_name=None)
+    for family in FAMILIES
+    if family.legacy_name is not None
+}
+"""The same families under their older names, by the newer ones."""

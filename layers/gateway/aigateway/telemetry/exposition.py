@@ -7,7 +7,7 @@ family; a Pushgateway refuses timestamps and a text without a line feed at its e
 from collections.abc import Iterable
 from itertools import groupby
 
-from aigateway.telemetry.series import Series, decimal
+from aigateway.telemetry.series import Labels, Series, decimal
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -18,17 +18,21 @@ def exposition(series: Iterable[Series]) -> str:
     Empty without any series.
     """
     lines: list[str] = []
+    known: dict[Labels, str] = {}
     for family, members in groupby(series, key=lambda each: each.family):
         lines.append(f"# HELP {family.name} {_help(family.help)}")
         lines.append(f"# TYPE {family.name} {family.kind}")
-        lines.extend(_line(each) for each in members)
+        lines.extend(_line(each, known) for each in members)
     return "".join(f"{line}\n" for line in lines)
 
 
-def _line(series: Series) -> str:
-    labels = ",".join(f'{name}="{_value(value)}"' for name, value in series.labels)
-    shown = f"{{{labels}}}" if labels else ""
-    return f"{series.name}{shown} {decimal(series.value)}"
+def _line(series: Series, known: dict[Labels, str]) -> str:
+    """Write a series; ``known`` are labels that were written before, of its twin for one."""
+    labels = known.get(series.labels)
+    if labels is None:
+        labels = ",".join([f'{name}="{_value(value)}"' for name, value in series.labels])
+        known[series.labels] = labels = f"{{{labels}}}" if labels else ""
+    return f"{series.name}{labels} {decimal(series.value)}"
 
 
 def _help(text: str) -> str:

@@ -39,17 +39,25 @@ class Sample:
 
 def message(samples: Iterable[Sample]) -> bytes:
     """Encode a ``WriteRequest`` with a ``TimeSeries`` of one sample each."""
-    return b"".join(_member(1, _time_series(sample)) for sample in samples)
+    known: dict[tuple[str, str], bytes] = {}
+    return b"".join([_member(1, _time_series(sample, known)) for sample in samples])
 
 
-def _time_series(sample: Sample) -> bytes:
-    labels = b"".join(
-        _member(1, _member(1, name.encode()) + _member(2, value.encode()))
-        for name, value in sample.labels
-    )
+def _time_series(sample: Sample, known: dict[tuple[str, str], bytes]) -> bytes:
+    """Encode one series; ``known`` are labels that were encoded before, most of them many times."""
+    parts = []
+    for pair in sample.labels:
+        if pair not in known:
+            known[pair] = _label(*pair)
+        parts.append(known[pair])
     value = STALE if sample.value is None else struct.pack("<d", sample.value)
     at = _varint(2 << 3 | VARINT) + _varint(sample.at_ms)
-    return labels + _member(2, _varint(1 << 3 | FIXED64) + value + at)
+    parts.append(_member(2, _varint(1 << 3 | FIXED64) + value + at))
+    return b"".join(parts)
+
+
+def _label(name: str, value: str) -> bytes:
+    return _member(1, _member(1, name.encode()) + _member(2, value.encode()))
 
 
 def _member(number: int, content: bytes) -> bytes:
@@ -58,6 +66,8 @@ def _member(number: int, content: bytes) -> bytes:
 
 def _varint(value: int) -> bytes:
     """Encode a number that is not negative."""
+    if value <= SEVEN_BITS:
+        return bytes((value,))
     encoded = bytearray()
     while value > SEVEN_BITS:
         encoded.append(value & SEVEN_BITS | MORE)

@@ -2,18 +2,20 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import accumulate
+from dataclasses import dataclass
+from itertools import accumulate, chain
 from typing import Literal, final
 
-from aigateway.steps import cut_name
-from aigateway.telemetry.catalogue import Family
+from aigateway.steps import NAME_LIMIT_BYTES, cut_name
+from aigateway.telemetry.catalogue import TWINS, Family
 
 Labels = tuple[tuple[str, str], ...]
 """Sorted by name, without empty values: an empty value is an absent label to Prometheus."""
 Part = Literal["", "_bucket", "_sum", "_count"]
 
 HASH_BYTES = 8
+SHORT = NAME_LIMIT_BYTES // 4
+"""So many characters never have too many bytes."""
 FIRST_PRINTED, DELETE = 0x20, 0x7F
 EXACT_FLOAT = 2**53
 
@@ -34,26 +36,34 @@ class Series:
 
     @property
     def identity(self) -> Labels:
-        """The labels with the name among them, as ``__name__``: what tells series apart."""
-        return tuple(sorted((("__name__", self.name), *self.labels)))
+        """The labels with the name in front, as ``__name__``: what tells series apart.
+
+        Sorted, because names of labels begin with a letter of lower case.
+        """
+        return (("__name__", self.name), *self.labels)
 
     @property
     def twin(self) -> "Series | None":
         """The same under the family's older name."""
-        family = self.family.twin
-        return None if family is None else replace(self, family=family)
+        family = TWINS.get(self.family.name)
+        return family and Series(family, self.labels, self.value, self.part)
 
 
 def hash_of(identity: Labels) -> bytes:
     """Return eight bytes that stand for a series among a few hundred thousand."""
-    text = "\0".join(part for pair in identity for part in pair)
-    return hashlib.sha256(text.encode()).digest()[:HASH_BYTES]
+    text = "\0".join(chain.from_iterable(identity))
+    return hashlib.blake2b(text.encode(), digest_size=HASH_BYTES).digest()
 
 
 def labels_of(values: Mapping[str, str]) -> Labels:
     """Return labels: values cut at 128 bytes, without control characters, empty ones left out."""
-    clean = {name: cut_name(_printed(value)) for name, value in values.items()}
-    return tuple(sorted((name, value) for name, value in clean.items() if value))
+    return tuple([(name, clean) for name in sorted(values) if (clean := _clean(values[name]))])
+
+
+def _clean(text: str) -> str:
+    if len(text) <= SHORT and text.isprintable():
+        return text
+    return cut_name(_printed(text))
 
 
 def _printed(text: str) -> str:

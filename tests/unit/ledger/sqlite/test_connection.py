@@ -102,7 +102,7 @@ async def test_a_ledger_of_an_older_layout_is_moved_up_with_its_records(path: Pa
         connection.execute("DROP TABLE gauge")
         connection.execute("DROP INDEX interception_unparented")
         connection.execute("ALTER TABLE interception DROP COLUMN parents_unknown")
-        for table in ("audit", "principal", "rate_window"):
+        for table in ("audit", "principal", "rate_window", "publisher"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("PRAGMA user_version = 1")
     await store.start()

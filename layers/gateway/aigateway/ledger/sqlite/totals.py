@@ -26,10 +26,10 @@ class SqliteTotals:
 
     async def counters(self) -> Mapping[CounterKey, Mapping[str, int]]:
         rows = await self._database.read(lambda c: c.execute(COUNTERS).fetchall())
-        counters: dict[CounterKey, dict[str, int]] = defaultdict(dict)
+        counters: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
         for row in rows:
-            counters[row["kind"], tuple(json.loads(row["key"]))][row["attribute"]] = row["amount"]
-        return dict(counters)
+            counters[row["kind"], row["key"]][row["attribute"]] = row["amount"]
+        return {(kind, tuple(json.loads(key))): found for (kind, key), found in counters.items()}
 
     async def set_gauge(self, gauge: Gauge) -> None:
         place, set_at = (gauge.kind, json.dumps(gauge.key)), micros(gauge.at)
