@@ -9,8 +9,10 @@ from aigateway.errors import Conflict
 from aigateway.ledger.store import AccessRules, AuditEntry, Store
 from aigateway.sessions.access import changes, rules_document, wanted_rules
 from aigateway.sessions.bodies import BODY_LIMIT_BYTES
+from aigateway.sessions.kick import ask_for_reload
 from cli.ledger import Mistake
 from cli.output import Output
+from cli.reloading import reload_for, settings_of
 from cli.terminal import Column
 
 ACTOR = "cli"
@@ -50,11 +52,12 @@ async def set_rules(store: Store, clock: Clock, wanted: Namespace, output: Outpu
     after = AccessRules(asked.version + 1, asked.rules)
     now, made = clock.now(), changes(before, after)
     await store.audit(AuditEntry(str(uuid.uuid4()), now, ACTOR, "access.replaced", "access", made))
+    await ask_for_reload(reload_for(store, clock, settings_of(wanted)))
     if wanted.json:
         output.document(rules_document(after))
     else:
         count = len(after.rules)
-        output.say(f"{count} access rule{'s' * (count != 1)}; gateways follow at the next reload")
+        output.say(f"{count} access rule{'s' * (count != 1)}")
 
 
 def _read(wanted: Namespace) -> tuple[AccessRules, list[str]]:

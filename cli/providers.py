@@ -4,32 +4,25 @@ import json
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import partial
-from ipaddress import ip_network
 from typing import Any
 
 from aigateway.clock import Clock
 from aigateway.errors import Refusal
 from aigateway.ledger.store import Store
 from aigateway.pool.secrets import open_secrets
-from aigateway.reload.tick import tick_of
 from aigateway.sessions.bodies import BodyInvalid
 from aigateway.sessions.configuring import Configuring
 from aigateway.sessions.configuring_parts import configuring_of
-from aigateway.sessions.kick import kick_of
 from aigateway.sessions.provider_view import Document
 from aigateway.sessions.trial import Trial
-from aigateway.settings import Settings
 from cli.ledger import Mistake
 from cli.output import Output
 from cli.provider_wishes import fresh_keys, members, wanted_keys
+from cli.reloading import reload_for, settings_of
 from cli.terminal import Column
 
 ACTOR = "cli"
 """Who did it, as the audit has it: whoever may open the store."""
-
-LOOPBACK = tuple(ip_network(text) for text in ("127.0.0.0/8", "::1/128"))
 
 
 async def list_providers(store: Store, clock: Clock, wanted: Namespace, output: Output) -> None:
@@ -94,7 +87,7 @@ async def delete_provider(store: Store, clock: Clock, wanted: Namespace, output:
 
 
 async def try_provider(store: Store, clock: Clock, wanted: Namespace, output: Output) -> None:
-    settings = _settings(wanted)
+    settings = settings_of(wanted)
     with _mistakes():
         row = await _configuring(store, clock, wanted).row(wanted.name)
         tried = await Trial(open_secrets(settings, clock), settings).run(row)
@@ -110,22 +103,9 @@ async def try_provider(store: Store, clock: Clock, wanted: Namespace, output: Ou
         raise Mistake(f"{wanted.name} gave no good answer")
 
 
-def _settings(wanted: Namespace) -> Settings:
-    """Return the settings; where the store is a file of this machine, loopback is allowed too.
-
-    So it is for the processes of `aigw run`, which find their scripted provider there.
-    """
-    settings: Settings = wanted.settings
-    if settings.table is not None:
-        return settings
-    return replace(settings, allowed_private_cidrs=(*settings.allowed_private_cidrs, *LOOPBACK))
-
-
 def _configuring(store: Store, clock: Clock, wanted: Namespace) -> Configuring:
-    """Return what changes providers. Over a file this process reloads, over a table it may ask."""
-    settings = _settings(wanted)
-    reload = partial(tick_of(settings, clock).run, store, only_reload=True)
-    kick = reload if settings.table is None else kick_of(settings)
+    settings = settings_of(wanted)
+    kick = reload_for(store, clock, settings)
     return configuring_of(settings, store, open_secrets(settings, clock), clock, kick)
 
 

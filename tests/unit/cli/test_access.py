@@ -55,6 +55,13 @@ def test_a_change_is_kept_with_who_made_it(aigw: Aigw, ledger: Ledger, tmp_path:
     assert entry.changes == {"version": 1, "added": [ALICES], "removed": []}
 
 
+def test_rules_are_published_at_once(aigw: Aigw, ledger: Ledger, tmp_path: Path) -> None:
+    aigw("access", "set", written(tmp_path, {"version": 0, "rules": [ALICES]}))
+    published = ledger.do(lambda store: store.published())
+    assert published is not None
+    assert json.loads(published.document)["access"] == [ALICES]
+
+
 @pytest.mark.parametrize(
     ("document", "said"),
     [
