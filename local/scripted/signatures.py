@@ -93,13 +93,13 @@ class Signatures:
     def assume(self, body: bytes) -> tuple[dict[str, str], bytes]:
         """AssumeRole: what was asked for, and the answer.
 
-        An external id that begins with ``expired-`` gets a session that the service takes for
+        A role whose name ends in ``-expired`` gives a session that the service takes for
         expired, though its answer says otherwise.
         """
         asked = {name: values[0] for name, values in parse_qs(body.decode()).items()}
         end = datetime.now(UTC) + SESSION
         key = "ASIA" + uuid4().hex[:16].upper()
-        is_over = asked.get("ExternalId", "").startswith("expired-")
+        is_over = asked["RoleArn"].endswith("-expired")
         name = asked["RoleSessionName"]
         ends_at = datetime.now(UTC) if is_over else end
         self._sessions[key] = _Session(uuid4().hex, uuid4().hex, name, ends_at)

@@ -99,6 +99,8 @@ async def test_row_60_an_own_credential_is_forwarded_and_its_hint_recorded_at_th
     shown = beside(stage) | {header: value, "openai-project": "proj_of_the_caller"}
     status, _, _ = await send(replace(stage, app=app), PATHS[dialect], REQUESTS[dialect], shown)
     sent = stage.peer.seen[-1].headers
+    if dialect != "messages":
+        header, value = "authorization", f"Bearer {OWN}"
     assert (status, sent[header]) == (200, value)
     assert sent["openai-project"] == "proj_of_the_caller"
     assert {"authorization", "x-api-key", "x-ai-gateway-token"} & sent.keys() == {header}

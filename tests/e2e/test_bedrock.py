@@ -2,7 +2,6 @@
 
 import json
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, final
@@ -11,15 +10,11 @@ import anthropic
 import openai
 import pytest
 
-from aigateway.aws import client
-from aigateway.pool.providers import SecretRef
-from aigateway.pool.secrets import FileSecrets, write_private
 from local.scripted.signatures import SECRET
 from tests.e2e.conftest import needs_stand_in
-from tests.e2e.product import Product, Reply, call, running
+from tests.e2e.product import Product, call, running
 
 ACCESS_KEY = "AKIASCRIPTED00000001"
-HEAL_SECONDS = 30
 ROLE = "arn:aws:iam::000000000000:role/bedrock"
 TOOL: dict[str, object] = {"type": "object", "properties": {"file_path": {"type": "string"}}}
 CREATED = {
@@ -39,6 +34,22 @@ class Bedrock:
 
     def __init__(self, product: Product) -> None:
         self.product = product
+
+    def settings(self, provider: str) -> dict[str, Any]:
+        configured: dict[str, Any] = self.configure("GET", provider)["settings"]
+        return configured
+
+    def configure(self, method: str, provider: str, change: object = None) -> dict[str, Any]:
+        """Ask the control plane for a provider, or change it."""
+        answered = call(
+            f"{self.product.api}/api/v2/ai/providers/{provider}",
+            method,
+            None if change is None else json.dumps(change).encode(),
+            {"Coder-Session-Token": self.product.key},
+        )
+        assert answered.status == 200, answered.body
+        document: dict[str, Any] = answered.document
+        return document
 
     def seen(self) -> list[dict[str, Any]]:
         """What arrived at the scripted Bedrock and its STS since the last look."""
@@ -67,9 +78,8 @@ class Bedrock:
         return newest
 
 
-def pair(secret: str) -> str:
-    keys = {"access_key": "AKIASCRIPTED00000002", "access_key_secret": secret}
-    return json.dumps(keys, separators=(",", ":"))
+def pair(secret: str) -> dict[str, str]:
+    return {"access_key": "AKIASCRIPTED00000002", "access_key_secret": secret}
 
 
 def free_port() -> int:
@@ -90,9 +100,9 @@ def bedrock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bedrock]:
     rows = [
         row("invoke", base),
         row("mantle", base, protocol="mantle"),
-        row("role", base, role_arn=ROLE, external_id="ext-1"),
-        row("expired", base, role_arn=ROLE, external_id="expired-1"),
-        row("static", base, credentials_ref={"id": "k1", "masked": "AKIA...0002"}),
+        row("role", base, role_arn=ROLE),
+        row("expired", base, role_arn=f"{ROLE}-expired"),
+        row("static", base, **pair("wrong-planted")),
     ]
     variables = {
         "PROVIDER_PORT": str(port),
@@ -100,11 +110,9 @@ def bedrock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bedrock]:
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": SECRET,
         "AWS_ENDPOINT_URL_STS": base,
+        "AIGW_SNAPSHOT_POLL": "0",
     }
-    home = tmp_path_factory.mktemp("home")
-    (home / "state").mkdir()
-    write_private(home / "state" / "secrets.json", json.dumps({"static/k1": pair("wrong-planted")}))
-    with running(home, **variables) as product:
+    with running(tmp_path_factory.mktemp("home"), **variables) as product:
         yield Bedrock(product)
 
 
@@ -137,7 +145,8 @@ def test_thoughts_tools_and_tokens_are_told_and_recorded(
     *assumed, entry = bedrock.seen()
     assert entry["service"] == ("bedrock-mantle" if provider == "mantle" else "bedrock")
     assert entry["session_name"] == ("admin" if provider == "role" else None)
-    wanted = [{"ExternalId": "ext-1", "RoleSessionName": "admin", "RoleArn": ROLE}]
+    external_id = bedrock.settings("role")["external_id"]
+    wanted = [{"ExternalId": external_id, "RoleSessionName": "admin", "RoleArn": ROLE}]
     told = [{name: each["assumed"][name] for name in wanted[0]} for each in assumed]
     assert told in ([], wanted)
 
@@ -223,15 +232,14 @@ def test_an_expired_session_is_given_up_and_tried_again(bedrock: Bedrock) -> Non
     assert kinds == ["STS", "model", "STS", "model"]
 
 
-async def test_a_pair_of_keys_signs_once_it_is_right(bedrock: Bedrock) -> None:
+def test_a_pair_of_keys_signs_once_it_is_right(bedrock: Bedrock) -> None:
     """What Bedrock says of a wrong signature reaches the client without what was signed."""
-    secrets = FileSecrets(Path(bedrock.product.state) / "secrets.json")
-    ref = SecretRef("static", "k1", "AKIA...0002")
     with bedrock.claude("static") as claude:
         with pytest.raises(anthropic.PermissionDeniedError, match="does not match") as raised:
             asking(claude, "", stream=False)
         assert "Canonical" not in str(raised.value)
-        await secrets.put({ref: pair(SECRET)})
+        plain = {"_type": "bedrock", "_version": 1, "region": "us-east-1"}
+        bedrock.configure("PATCH", "static", {"settings": plain | pair(SECRET)})
         bedrock.seen()
         asking(claude, "", stream=False)
     assert [entry["access_key"] for entry in bedrock.seen()] == ["AKIASCRIPTED00000002"]
@@ -252,38 +260,15 @@ def test_i10_no_credential_of_aws_is_kept_or_told(bedrock: Bedrock) -> None:
         assert not any(secret.encode() in stored for secret in planted), path
 
 
-def healed(product: Product, document: object) -> Reply:
-    """Ask until a reload has seen that the keys can be read now."""
-    until = time.monotonic() + HEAL_SECONDS
-    while True:
-        reply = product.post("/static/v1/messages", document)
-        if reply.status == 200:
-            return reply
-        assert (reply.status, time.monotonic() < until) == (503, True), reply.body
-        time.sleep(0.2)
-
-
 @pytest.mark.ministack
 @pytest.mark.parametrize("stream", [True, False])
-def test_i20_sandboxes_sign_with_a_secret_of_the_account(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: bool
-) -> None:
+def test_i20_sandboxes_sign_with_a_secret_of_the_account(tmp_path: Path, stream: bool) -> None:
     needs_stand_in()
     port = free_port()
-    reference = {"id": "k1", "masked": "AKIA...0002"}
-    rows = [row("static", f"http://127.0.0.1:{port}/bedrock", credentials_ref=reference)]
-    variables = {
-        "PROVIDER_PORT": str(port),
-        "AIGW_PROVIDERS_JSON": json.dumps(rows),
-        "AIGW_RELOAD_INTERVAL": "1",
-    }
+    rows = [row("static", f"http://127.0.0.1:{port}/bedrock", **pair(SECRET))]
+    variables = {"PROVIDER_PORT": str(port), "AIGW_PROVIDERS_JSON": json.dumps(rows)}
     with running(tmp_path, "run-lambda", **variables) as product:
-        printed = dict(word.partition("=")[::2] for word in product.lines[-1].split())
-        for name in [name for name in printed if name.startswith("AWS_")]:
-            monkeypatch.setenv(name, printed[name])
-        vault = client("secretsmanager")
-        vault.create_secret(Name="aigw/providers/static/k1", SecretString=pair(SECRET))
-        reply = healed(product, {**CREATED, "stream": stream})
+        reply = product.post("/static/v1/messages", {**CREATED, "stream": stream})
         (inner,) = product.log()
         assert (reply.whole, reply.sha256) == (True, inner["response_sha256"])
         record = product.record(reply)
