@@ -1,21 +1,20 @@
 """The local AWS stand-in as a process: DynamoDB, S3, secrets and, for a deploy, all the rest.
 
 It is `ministack` from the virtual environment `.venv-aws`, or from the PATH. It writes what it
-holds into its state directory only when it is ended by TERM, so it runs below a shell that passes
-the end of this process on to it: whatever happens to us, it stops, and saves.
+holds into its state directory only when it is ended by TERM, so it is tethered: whatever happens
+to us, it stops, and saves.
 """
 
 import os
 import shutil
 import socket
 import subprocess
-import time
-import urllib.request
 from collections.abc import Sequence
-from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import final
+
+from local.tethered import release, tethered, wait_until_ready
 
 ROOT = Path(__file__).parents[1]
 HOST = "127.0.0.1"
@@ -24,22 +23,10 @@ SERVICES = ("dynamodb", "s3", "secretsmanager", "sts")
 
 REGION = "us-east-1"
 START_SECONDS, STOP_SECONDS = 60.0, 20.0
-ASKED_EVERY_SECONDS = 0.05
-
-UNTIL_INPUT_ENDS = """
-exec 3<&0
-"$0" </dev/null 3<&- &
-stand_in=$!
-trap : TERM INT HUP
-(cat <&3 >/dev/null; kill -TERM $stand_in 2>/dev/null) &
-exec 3<&-
-wait $stand_in
-"""
-"""Runs a program until this shell's input ends, or until it ends by itself."""
 
 
 class NoStandIn(OSError):
-    """The stand-in is not installed, or did not start; the message says what to do."""
+    """The stand-in is not installed; the message says what to do."""
 
 
 @final
@@ -48,7 +35,7 @@ class LocalAws:
 
     ``state`` keeps what it holds from one run to the next; without it nothing is kept.
     ``enforce_iam`` makes it refuse what no policy allows.
-    Entering raises ``NoStandIn``.
+    Entering raises ``NoStandIn`` or ``NotReady``.
     """
 
     def __init__(
@@ -96,18 +83,12 @@ class LocalAws:
             raise NoStandIn("the local AWS stand-in is not installed: make .venv-aws/ready")
         self._port = _free_port()
         output = self._log.open("ab") if self._log else subprocess.DEVNULL
-        self._process = subprocess.Popen(  # noqa: S603 - the program of our own lock file
-            ["/bin/sh", "-c", UNTIL_INPUT_ENDS, program],
-            env=self._own_environment(),
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+        self._process = tethered([program], self._own_environment(), output)
         if not isinstance(output, int):
             output.close()
         try:
-            self._wait_until_ready()
+            health = f"{self.endpoint}/_ministack/health"
+            wait_until_ready(self._process, health, "local AWS stand-in", START_SECONDS)
         except BaseException:
             self.stop()
             raise
@@ -124,15 +105,8 @@ class LocalAws:
     def stop(self) -> None:
         """End it by TERM and wait until it has saved what it holds; a second call does nothing."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        if process.stdin is not None:
-            process.stdin.close()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 9)
-            process.wait()
+        if process is not None:
+            release(process, STOP_SECONDS)
 
     def _own_environment(self) -> dict[str, str]:
         """Return a clean environment: its port variable is called as one of ours."""
@@ -156,20 +130,6 @@ class LocalAws:
                 "S3_DATA_DIR": str(self._state.absolute() / "s3"),
             }
         return environment
-
-    def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                raise NoStandIn("the local AWS stand-in ended at its start")
-            try:
-                address = f"{self.endpoint}/_ministack/health"
-                with urllib.request.urlopen(address, timeout=1) as answer:  # noqa: S310 - loopback
-                    if answer.status == HTTPStatus.OK:
-                        return
-            except OSError:
-                time.sleep(ASKED_EVERY_SECONDS)
-        raise NoStandIn(f"the local AWS stand-in was not ready after {START_SECONDS:.0f} s")
 
 
 def installed() -> str | None:
