@@ -322,3 +322,40 @@ TWINS: Mapping[str, Family] = {
     if family.legacy_name is not None
 }
 """The same families under their older names, by the newer ones."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class EmfMetric:
+    """A metric of CloudWatch: an operational copy, told about once, as a difference.
+
+    Each combination of values of its dimensions is paid for as a metric of its own.
+    """
+
+    name: str
+    unit: Literal["Count", "Seconds"]
+    dimensions: tuple[str, ...]
+
+
+EMF_NAMESPACE = "AIGateway"
+EMF_SERVICE = "ai-gateway"
+"""The value of the dimension ``service``, which every metric has."""
+
+
+def _of_deployment(*named: str, unit: Literal["Count", "Seconds"] = "Count") -> list[EmfMetric]:
+    return [EmfMetric(name, unit, ("service",)) for name in named]
+
+
+def _of_provider(*named: str, unit: Literal["Count", "Seconds"] = "Count") -> list[EmfMetric]:
+    return [EmfMetric(name, unit, ("Provider", "service")) for name in named]
+
+
+EMF_METRICS: tuple[EmfMetric, ...] = (
+    *_of_provider("Interceptions", "Failed", "UsageMissing", "Prompts", "ToolCalls", "CostMicros"),
+    *_of_provider("TokensInput", "TokensOutput", "TokensCacheRead", "TokensCacheWrite"),
+    *_of_provider("Duration", "TimeToFirstByte", unit="Seconds"),
+    *_of_deployment("Rejected", "RecorderErrors", "OrphansClosed"),
+    EmfMetric("ProviderNotEnabled", "Count", ("ProviderName", "service")),
+    *_of_deployment("ProvidersNotEnabled", "ReloadAttempts", "PublisherOk", "Inflight"),
+    *_of_deployment("ReloadSuccessAgeSeconds", unit="Seconds"),
+)
