@@ -5,7 +5,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := doors
 .DELETE_ON_ERROR:
 .SILENT: check-lock .venv-run/ready .venv/ready .venv-sam/ready .venv-aws/ready .venv-api/ready .venv-mutants/ready
-.PHONY: doors setup run run-lambda demo test quick check check-lock check-template fix smoke clients lists api fuzz mutants bench lock build deploy
+.PHONY: doors setup run run-lambda demo observe test quick check check-lock check-template check-dashboards fix smoke clients lists api fuzz mutants bench lock build deploy
 
 # Any Python from 3.11 on; asked for only when an environment is made.
 PYTHON = $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -38,13 +38,16 @@ run-lambda: .venv-run/ready .venv-aws/ready  # the same as deployed: functions i
 demo: .venv-run/ready  # a scripted coding session through a running `make run`, or one of its own, printed
 	@exec bin/aigw demo
 
+observe: .venv-run/ready  # make run with Prometheus, Alertmanager and a Pushgateway of this machine beside it
+	@exec bin/aigw observe
+
 test: .venv/ready .venv-run/ready .venv-sam/ready .venv-aws/ready prometheus  # every test but those of clients, api and a deployment
 	$(DEV) -m pytest -n auto --dist loadfile --ignore tests/clients --ignore tests/schema -m 'not deployed'
 
 quick: .venv/ready  # unit, golden and house tests
 	$(DEV) -m pytest $(wildcard tests/unit tests/golden tests/house)
 
-check: .venv/ready check-lock check-template  # format, lint, types, imports, template and lock; lists what grew long
+check: .venv/ready check-lock check-template check-dashboards  # format, lint, types, imports, template, dashboards, alert rules and lock; lists what grew long
 	.venv/bin/ruff format --check $(CODE) .ci
 	.venv/bin/ruff check $(CODE) .ci
 	.venv/bin/mypy $(CODE) .ci/lengths.py
@@ -53,6 +56,9 @@ check: .venv/ready check-lock check-template  # format, lint, types, imports, te
 
 check-template: .venv-sam/ready
 	$(SAM) validate --lint
+
+check-dashboards: .venv/ready
+	$(DEV) -m pytest -q $(wildcard tests/house/test_*dashboards.py tests/house/test_*rules.py tests/monitoring/test_*rules.py)
 
 fix: .venv/ready  # format, and repair what the linter can repair safely
 	.venv/bin/ruff check --fix-only $(CODE) .ci

@@ -5,6 +5,7 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Awaitable, Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn, final
 
@@ -24,6 +25,10 @@ from cli.replay import replay
 Command = Callable[[Store, Clock, Namespace, Output], Awaitable[None]]
 
 NAME = "aigw"
+Start = Callable[[Sequence[str]], int]
+STARTS = {"run": "local.__main__", "run-lambda": "local.lambda_run", "observe": "local.observe"}
+"""Commands that stay in the foreground, and their modules, which the other commands do not need."""
+
 KEY_DAYS = 90
 SESSIONS = 20
 INTERRUPTED = 130
@@ -41,6 +46,7 @@ def _parser() -> ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     commands.add_parser("run", help="start gateway, API and scripted provider on this machine")
     commands.add_parser("run-lambda", help="the same as deployed: functions in sandboxes, a table")
+    commands.add_parser("observe", help="`run` with Prometheus and Alertmanager beside it")
     _add_people(commands)
     _add_providers(commands)
     _add_access(commands)
@@ -176,14 +182,9 @@ async def _with_store(settings: Settings, wanted: Namespace) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status."""
-    if arguments and arguments[0] == "run":
-        from local.__main__ import run  # noqa: PLC0415 - the other commands need none of it
-
-        return run(arguments[1:])
-    if arguments and arguments[0] == "run-lambda":
-        from local.lambda_run import run as run_lambda  # noqa: PLC0415 - likewise
-
-        return run_lambda(arguments[1:])
+    if arguments and arguments[0] in STARTS:
+        start: Start = import_module(STARTS[arguments[0]]).run
+        return start(arguments[1:])
     wanted = _parser().parse_args(arguments)
     try:
         if wanted.command == "replay":

@@ -34,11 +34,13 @@ class Parts:
 
     ``module`` serves ``gateway`` and ``control``. ``beneath`` is already running, and named when
     it dies. ``shown``: variables by which a command in another shell finds the same store.
+    ``also``: what is printed below the rest once all is ready.
     """
 
     module: str = "local.serve"
     beneath: Sequence[Child] = ()
     shown: Mapping[str, str] = field(default_factory=dict)
+    also: str = ""
 
 
 def child_environment(environment: Mapping[str, str], settings: Settings) -> Environment:
@@ -130,7 +132,7 @@ def serve(
             hints = printed_start(
                 ports, key, provider, kind, state_dir=settings.state_dir, shown=parts.shown
             )
-            print(hints, flush=True)
+            print("\n".join(filter(None, (hints, parts.also))), flush=True)
             dead = watch([*children, *parts.beneath], stopping)
             problem = f"the {dead} ended by itself" if dead else None
     finally:

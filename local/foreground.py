@@ -20,7 +20,7 @@ from typing import final
 from aigateway.errors import GatewayError, SettingsError
 
 HOST = "127.0.0.1"
-PORTS = {
+PORTS: Mapping[str, tuple[str, int]] = {
     "gateway": ("GATEWAY_PORT", 4180),
     "control": ("API_PORT", 4181),
     "provider": ("PROVIDER_PORT", 4182),
@@ -66,11 +66,16 @@ def run(command: str, arguments: Sequence[str], compose: Compose) -> int:
     return 1
 
 
-def bound_sockets(environment: Mapping[str, str]) -> dict[str, socket.socket]:
-    """Bind all three ports. Raises ``SettingsError`` naming each that cannot be had."""
+def bound_sockets(
+    environment: Mapping[str, str], ports: Mapping[str, tuple[str, int]] = PORTS
+) -> dict[str, socket.socket]:
+    """Bind ports: by name a variable and the usual one.
+
+    Raises ``SettingsError`` naming each that cannot be had.
+    """
     sockets: dict[str, socket.socket] = {}
     problems: list[str] = []
-    for name, (variable, usual) in PORTS.items():
+    for name, (variable, usual) in ports.items():
         text = environment.get(variable, str(usual))
         if not PORT.fullmatch(text) or int(text) > 65_535:  # noqa: PLR2004 - the highest port
             problems.append(f"{variable}: expected a port number")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from aigateway.settings import FUNCTION_URL_BYTES, LOCAL_ONLY, SETTINGS, Settings
+from local import observe
 from local.__main__ import OURS_ALONE
 from local.foreground import PORTS
 
@@ -90,7 +91,8 @@ def test_the_parameters_default_is_the_settings_default(name: str) -> None:
 
 def test_what_only_a_start_on_one_machine_reads_is_documented() -> None:
     documented = table("On one machine")
-    ports = {variable: str(usual) for variable, usual in PORTS.values()}
+    both = {**PORTS, **observe.PORTS}
+    ports = {variable: str(usual) for variable, usual in both.values()}
     assert documented.keys() == {*OURS_ALONE, *ports, "AWS_ENDPOINT_URL"}
     assert {name: documented[name][0] for name in ports} == ports
     assert documented.keys() >= LOCAL_ONLY
