@@ -12,7 +12,7 @@ from typing import IO
 
 from aigateway.settings import Settings
 from cli.ledger import Mistake
-from local import demo
+from local import demo, demo_others
 
 GATEWAY_PORT = "4180"
 PROVIDER = "anthropic"
@@ -23,7 +23,7 @@ STOP_SECONDS = 20
 
 
 def drive(environment: Mapping[str, str], settings: Settings) -> str:
-    """Hold the session and return its id."""
+    """Hold the session, after some requests of other clients, and return its id."""
     port = environment.get("GATEWAY_PORT", GATEWAY_PORT)
     if not port.isascii() or not port.isdigit():
         raise Mistake("GATEWAY_PORT: expected a number", 2)
@@ -35,8 +35,10 @@ def drive(environment: Mapping[str, str], settings: Settings) -> str:
 
 def _driven(port: int, environment: Mapping[str, str], settings: Settings) -> str:
     key = environment.get("AIGW_ADMIN_KEY") or _first_key(settings.state_dir)
+    gateway = f"http://{LOOPBACK}:{port}"
     try:
-        return demo.drive(f"http://{LOOPBACK}:{port}", key, PROVIDER)
+        demo_others.drive_others(gateway, key)
+        return demo.drive(gateway, key, PROVIDER)
     except demo.DemoFailed as failed:
         raise Mistake(f"the demo stopped: {failed}") from failed
 
