@@ -102,6 +102,8 @@ def is_true(condition: Template, values: Mapping[str, Any]) -> bool:
     [(function, arguments)] = condition.items()
     if function == "Fn::Not":
         return not is_true(arguments[0], values)
+    if function == "Fn::And":
+        return all(is_true(each, values) for each in arguments)
     assert function == "Fn::Equals"
     left, right = (values[each["Ref"]] if isinstance(each, dict) else each for each in arguments)
     return str(left) == str(right)

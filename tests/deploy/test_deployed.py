@@ -31,6 +31,7 @@ PARAMETERS = {
     "DeletionProtection": "false",
     "AllowedPrivateCidrs": "127.0.0.0/8",
     "MetricsEndpoint": "true",
+    "AlarmTopicArn": "arn:aws:sns:us-east-1:000000000000:people",
 }
 
 
@@ -217,6 +218,25 @@ def test_metrics_are_published_and_served(stack: Stack, first_key: str, member_k
         if item["pk"]["S"].startswith("CTR#")
     ]
     assert not any("invented" in name for name in names)
+
+
+def test_alarms_and_the_dashboard_are_there(stack: Stack) -> None:
+    cloudwatch = stack.client("cloudwatch")
+    alarms = cloudwatch.describe_alarms(AlarmNamePrefix=f"{NAME}-")["MetricAlarms"]
+    assert {each["AlarmName"].removeprefix(f"{NAME}-") for each in alarms} == {
+        "orphans",
+        "provider-not-enabled",
+        "publisher-failing",
+        "recorder-errors",
+        "reload-failing",
+        "reload-silent",
+    }
+    assert all(each["AlarmActions"] == [PARAMETERS["AlarmTopicArn"]] for each in alarms)
+    board = json.loads(cloudwatch.get_dashboard(DashboardName=NAME)["DashboardBody"])
+    texts = [widget["properties"].get("query", "") for widget in board["widgets"]]
+    logs = stack.resource("GatewayLogs")
+    assert sum(f"SOURCE '{logs}'" in text for text in texts) == 5
+    assert "${PROP('Dim.Provider')}" in json.dumps(board)
 
 
 def test_an_unchanged_deployment_changes_nothing(stack: Stack) -> None:
