@@ -70,6 +70,43 @@ def test_the_first_word_that_is_known_decides() -> None:
 
 
 @pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (399, "rate_limited"),
+        (400, "bad_request"),
+        (599, "server_error"),
+        (600, "rate_limited"),
+        ("0000529", "overloaded"),
+        ("00000529", "rate_limited"),
+    ],
+)
+def test_a_number_that_is_no_status_of_an_error_leaves_it_to_the_next_word(
+    number: object, expected: str
+) -> None:
+    assert error_type_of_words([number, "rate_limit_error"], Dialect.CHAT) == expected
+
+
+@pytest.mark.parametrize(
+    ("dialect", "expected"),
+    [
+        (Dialect.MESSAGES, "server_error"),
+        (Dialect.CHAT, "overloaded"),
+        (Dialect.RESPONSES, "overloaded"),
+    ],
+)
+def test_503_is_read_in_its_dialect_as_a_status_and_as_a_code_in_a_stream(
+    dialect: Dialect, expected: str
+) -> None:
+    assert list(reader_for(dialect, 503).end(cut=False)) == [
+        Ended("failed", 503, expected, None, None)  # type: ignore[arg-type] # parametrized
+    ]
+    reader = reader_for(dialect, 200)
+    error = {"type": "error", "error": {"code": "503"}}
+    assert list(reader.read(Frame("error", json.dumps(error).encode()))) == []
+    assert list(reader.end(cut=False)) == [Ended("failed", 200, expected, None, None)]  # type: ignore[arg-type] # parametrized
+
+
+@pytest.mark.parametrize(
     ("body", "message"),
     [
         (json.dumps({"error": {"message": " no ", "type": "x"}}), "no"),
@@ -83,6 +120,7 @@ def test_the_first_word_that_is_known_decides() -> None:
         ("upstream connect error\nmore", "upstream connect error"),
         ("<html><body>no</body></html>", None),
         ('{"error": {"mess', None),
+        ('["no', None),
         ("", None),
         (json.dumps({"error": {"message": "é" * 5000}}), "é" * 2048),
     ],

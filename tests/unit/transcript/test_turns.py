@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from aigateway.transcript.facts import Dialect, Opening
+from aigateway.transcript.facts import AnsweredCall, Dialect, Opening
 from aigateway.transcript.prompts import filter_for
 from aigateway.transcript.reader import read_opening
 
@@ -73,3 +73,26 @@ def test_an_end_of_a_segment_before_its_beginning_cuts_nothing() -> None:
     found = opened(Dialect.MESSAGES, HELLO | {"content": text}, client="Claude Code").prompt
     assert found is not None
     assert (found.text, found.cut_bytes) == ("</system-reminder> a\nc", 37)
+
+
+def test_what_was_cut_out_of_a_prompt_is_counted_in_bytes() -> None:
+    text = "<system-reminder>é</system-reminder>hello"
+    found = opened(Dialect.MESSAGES, HELLO | {"content": text}, client="Claude Code").prompt
+    assert found is not None
+    assert (found.text, found.cut_bytes) == ("hello", 37)
+
+
+def test_an_answer_may_be_text_of_every_kind_and_still_be_gone_on_with() -> None:
+    parts = [{"type": kind} for kind in ("output_text", "text", "refusal")]
+    begun = {"role": "assistant", "content": parts}
+    assert prompted(Dialect.RESPONSES, HELLO, begun) == ("hello", "prefill")
+
+
+def test_only_a_result_with_an_id_answers_a_call_of_messages() -> None:
+    parts = [
+        {"type": "tool_result", "content": "a"},
+        {"type": "text", "text": "b", "tool_use_id": "t1"},
+        {"type": "tool_result", "tool_use_id": "t2", "content": "c", "is_error": "yes"},
+    ]
+    found = opened(Dialect.MESSAGES, {"role": "user", "content": parts})
+    assert found.answered_calls == (AnsweredCall("t2", None, 1),)

@@ -1,0 +1,170 @@
+"""Items of Responses in the spellings and broken orders that no recording has."""
+
+import json
+from typing import Any
+
+import pytest
+
+from aigateway.transcript.facts import Answered, Dialect, Fact, Thought, ToolUsage
+from aigateway.transcript.reader import reader_for
+from aigateway.wire.frames import Frame
+
+
+def event(kind: str, **members: Any) -> Frame:  # noqa: ANN401
+    name = f"response.{kind}"
+    return Frame(name, json.dumps({"type": name, **members}).encode())
+
+
+def added(item: dict[str, Any], **members: Any) -> Frame:  # noqa: ANN401
+    return event("output_item.added", item=item, **({"output_index": 0} | members))
+
+
+def done(item: dict[str, Any], **members: Any) -> Frame:  # noqa: ANN401
+    return event("output_item.done", item=item, **({"output_index": 0} | members))
+
+
+def heard(*frames: Frame) -> list[Fact]:
+    reader = reader_for(Dialect.RESPONSES, 200)
+    facts = [fact for frame in frames for fact in reader.read(frame)]
+    return [*facts, *reader.end(cut=True)]
+
+
+def calls(*frames: Frame) -> list[tuple[str, str]]:
+    found = [fact for fact in heard(*frames) if isinstance(fact, ToolUsage)]
+    return [(fact.input, fact.input_format) for fact in found]
+
+
+def thoughts(*frames: Frame) -> list[tuple[str, str, bool]]:
+    found = [fact for fact in heard(*frames) if isinstance(fact, Thought)]
+    return [(fact.source, fact.text, fact.truncated) for fact in found]
+
+
+REASONING = {"type": "reasoning", "id": "rs"}
+COMMENTARY = {"type": "message", "id": "m", "phase": "commentary"}
+CALL = {"type": "function_call", "id": "fc", "call_id": "c", "name": "look"}
+SEARCH = {"type": "web_search_call", "id": "ws", "status": "in_progress"}
+
+
+def test_a_hosted_call_that_was_cut_off_keeps_the_action_that_it_began_with() -> None:
+    action = {"type": "search", "query": "é"}
+    frame = added({**SEARCH, "action": action})
+    assert calls(frame) == [(json.dumps(action), "partial")]
+    assert calls(added(SEARCH)) == [("", "partial")]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [({"a": 1}, '{"a": 1}'), ([1], "[1]"), (None, ""), (7, "7")]
+)
+def test_arguments_that_are_no_text_are_kept_as_they_were_sent(
+    given: object, expected: str
+) -> None:
+    [(found, _)] = calls(done({**CALL, "arguments": given}))
+    assert found == expected
+
+
+def test_an_item_without_input_takes_what_its_deltas_brought() -> None:
+    delta = event("function_call_arguments.delta", output_index=0, delta='{"a":1}')
+    assert calls(added(CALL), delta, done(CALL)) == [('{"a":1}', "json")]
+
+
+def test_a_hosted_call_that_says_nothing_has_no_input() -> None:
+    assert calls(done({**SEARCH, "status": "completed"})) == [("", "text")]
+
+
+def test_whole_input_that_is_no_json_was_cut_short_where_the_answer_was() -> None:
+    whole = event("function_call_arguments.done", output_index=0, arguments='{"a')
+    ended = event("incomplete", response={"incomplete_details": {"reason": "max_output_tokens"}})
+    assert calls(added(CALL), whole, ended) == [('{"a', "partial")]
+    assert calls(added(CALL), whole) == [('{"a', "text")]
+
+
+def test_an_item_without_an_index_is_found_by_its_id() -> None:
+    item = {"type": "reasoning", "id": "rs", "summary": [{"text": "a"}]}
+    frames = [
+        added(REASONING, output_index=None),
+        added({**REASONING, "id": "other"}, output_index=None),
+        done(item, output_index=None),
+    ]
+    assert thoughts(*frames) == [("reasoning_summary", "a", False)]
+    reader = reader_for(Dialect.RESPONSES, 200)
+    assert [type(fact) for frame in frames for fact in reader.read(frame)] == [Thought]
+
+
+def test_the_parts_of_a_thought_are_told_apart_by_their_numbers() -> None:
+    def piece(number: object, text: str, source: str = "reasoning_summary") -> Frame:
+        member = "summary_index" if source == "reasoning_summary" else "content_index"
+        numbered = {} if number is None else {member: number}
+        return event(f"{source}_text.delta", item_id="rs", delta=text, **numbered)
+
+    frames = [piece(0, "a"), piece(1, "b"), piece(0, "c"), piece(None, "d"), piece([1], "e")]
+    assert thoughts(added(REASONING), *frames) == [
+        ("reasoning_summary", "acde", True),
+        ("reasoning_summary", "b", True),
+    ]
+    texts = [piece(0, "a", "reasoning"), piece(1, "b", "reasoning")]
+    assert thoughts(added(REASONING), *texts) == [
+        ("reasoning_text", "a", True),
+        ("reasoning_text", "b", True),
+    ]
+
+
+def test_a_part_that_was_told_as_a_whole_is_not_cut_off_with_its_item() -> None:
+    whole = event("reasoning_summary_text.done", item_id="rs", summary_index=0, text="ab")
+    delta = event("reasoning_summary_text.delta", item_id="rs", summary_index=0, delta="ab")
+    expected = [("reasoning_summary", "ab", False)]
+    assert thoughts(added(REASONING), whole) == expected
+    assert thoughts(added(REASONING), delta, whole) == expected
+
+
+def test_an_item_that_ends_without_its_texts_has_those_that_were_heard() -> None:
+    delta = event("reasoning_summary_text.delta", item_id="rs", summary_index=0, delta="ab")
+    expected = [("reasoning_summary", "ab", False)]
+    assert thoughts(added(REASONING), delta, done(REASONING)) == expected
+
+
+def test_a_thought_without_end_costs_what_is_kept_of_it() -> None:
+    piece = event("reasoning_text.delta", item_id="rs", content_index=0, delta="x" * 1024 * 1024)
+    [(_, text, truncated)] = thoughts(added(REASONING), *[piece] * 20)
+    assert (len(text), truncated) == (1024 * 1024, True)
+
+
+def test_parts_of_a_thought_that_are_no_texts_are_left_out() -> None:
+    parts = ["x", {"text": 5}, {"text": ""}, {"text": "a"}]
+    expected = [("reasoning_summary", "a", False)]
+    assert thoughts(done({**REASONING, "summary": parts})) == expected
+
+
+def test_of_a_commentary_only_its_output_text_is_one() -> None:
+    parts = [{"type": "refusal", "text": "no"}, {"type": "output_text", "text": "a"}]
+    assert thoughts(done({**COMMENTARY, "content": parts})) == [("commentary", "a", False)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "notes"),
+    [
+        ("computer_call_output", {}),
+        ("message", {}),
+        ("output", {"unknown_items": 1}),
+        ("new_kind", {"unknown_items": 1}),
+    ],
+)
+def test_an_item_of_an_unknown_kind_is_counted(kind: str, notes: dict[str, int]) -> None:
+    begun = event("created", response={"id": "r"})
+    found = [fact for fact in heard(begun, done({"type": kind})) if isinstance(fact, Answered)]
+    assert found == [Answered("r", None, notes)]
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"type": "container_reference"}, "provider"),
+        ({"type": "local"}, "client"),
+        ("container_reference", "client"),
+    ],
+)
+def test_a_shell_call_is_run_by_the_provider_in_a_container_of_its_own(
+    environment: object, expected: str
+) -> None:
+    item = {"type": "shell_call", "action": {"commands": []}, "environment": environment}
+    found = [fact for fact in heard(done(item)) if isinstance(fact, ToolUsage)]
+    assert [fact.executed_by for fact in found] == [expected]
