@@ -106,6 +106,13 @@ def test_503_is_read_in_its_dialect_as_a_status_and_as_a_code_in_a_stream(
     assert list(reader.end(cut=False)) == [Ended("failed", 200, expected, None, None)]  # type: ignore[arg-type] # parametrized
 
 
+def test_a_failed_response_is_read_in_the_dialect_of_responses() -> None:
+    response = {"object": "response", "status": "failed", "error": {"code": 503}}
+    reader = reader_for(Dialect.RESPONSES, 200)
+    assert list(reader.read(Frame(None, json.dumps(response).encode()))) == []
+    assert list(reader.end(cut=False)) == [Ended("failed", 200, "overloaded", None, "failed")]
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [

@@ -90,6 +90,43 @@ def test_an_item_without_an_index_is_found_by_its_id() -> None:
     assert [type(fact) for frame in frames for fact in reader.read(frame)] == [Thought]
 
 
+def completed(*output: object) -> Frame:
+    return event("completed", response={"status": "completed", "output": output})
+
+
+def test_the_whole_output_finishes_an_item_by_its_id_wherever_it_stands() -> None:
+    item = {**REASONING, "summary": [{"text": "a"}]}
+    delta = event("reasoning_summary_text.delta", item_id="rs", summary_index=0, delta="a")
+    other = {"type": "reasoning", "id": "other", "summary": [{"text": "b"}]}
+    frames = [added(REASONING, output_index=7), delta, completed(other, item)]
+    assert thoughts(*frames) == [
+        ("reasoning_summary", "a", False),
+        ("reasoning_summary", "b", False),
+    ]
+
+
+def test_the_whole_output_finishes_an_item_by_its_position_where_ids_change() -> None:
+    item = {**REASONING, "id": "new", "summary": [{"text": "a"}]}
+    frames = [added(REASONING, output_index=1), completed({"type": "message"}, item)]
+    assert thoughts(*frames) == [("reasoning_summary", "a", False)]
+
+
+def test_two_items_of_the_whole_output_are_two_though_they_share_an_id() -> None:
+    first, second = ({**REASONING, "summary": [{"text": text}]} for text in "ab")
+    assert [text for _, text, _ in thoughts(completed(first, second))] == ["a", "b"]
+
+
+def test_what_is_no_item_is_left_out_of_the_whole_output() -> None:
+    item = {**CALL, "arguments": {"a": 1}}
+    assert calls(completed("x", item, None, {**item, "call_id": "d"})) == [('{"a": 1}', "json")] * 2
+
+
+def test_after_the_whole_output_nothing_more_is_told() -> None:
+    first, second = ({**REASONING, "id": text, "summary": [{"text": text}]} for text in "ab")
+    frames = [completed(first), done(second, output_index=1), completed(first, second)]
+    assert [text for _, text, _ in thoughts(*frames)] == ["a"]
+
+
 def test_the_parts_of_a_thought_are_told_apart_by_their_numbers() -> None:
     def piece(number: object, text: str, source: str = "reasoning_summary") -> Frame:
         member = "summary_index" if source == "reasoning_summary" else "content_index"

@@ -1,6 +1,12 @@
+import json
+from typing import Any
+
 import pytest
 
+from aigateway.transcript.facts import Dialect, TokenUsage
+from aigateway.transcript.reader import reader_for
 from aigateway.transcript.tokens import COUNT_LIMIT, numbers_within
+from aigateway.wire.frames import Frame
 
 
 def test_every_positive_number_inside_an_object_has_the_path_to_it_as_its_name() -> None:
@@ -19,3 +25,28 @@ def test_of_an_object_with_very_many_numbers_48_are_taken(depth: int) -> None:
     for _ in range(depth):
         usage = {"a": usage, "b": usage}
     assert len(list(numbers_within(usage, "x"))) == 48
+
+
+def usages(dialect: Dialect, **body: Any) -> list[TokenUsage]:  # noqa: ANN401
+    reader = reader_for(dialect, 200)
+    facts = [*reader.read(Frame(None, json.dumps(body).encode())), *reader.end(cut=False)]
+    return [fact for fact in facts if isinstance(fact, TokenUsage)]
+
+
+def test_a_compaction_of_messages_counts_its_input_without_the_cached_part() -> None:
+    counts = {"input_tokens": 5, "output_tokens": 1, "cache_read_input_tokens": 3}
+    usage = {**counts, "iterations": [{"type": "compaction", **counts}, {"type": "message"}]}
+    found = usages(Dialect.MESSAGES, type="message", content=[], usage=usage)
+    assert [(each.input, each.cache_read) for each in found] == [(5, 3), (5, 3)]
+    assert [each.extra.get("iteration") for each in found] == [None, "compaction"]
+
+
+@pytest.mark.parametrize("details", [None, 5, {"cached_tokens": 2}])
+def test_cache_writes_of_responses_are_told_apart_in_either_place(details: object) -> None:
+    writes = {"cache_write_tokens_details": {"ephemeral_5m": 4}}
+    usage = {"input_tokens": 9, "input_tokens_details": details}
+    [found] = usages(Dialect.RESPONSES, object="response", output=[], usage=usage | writes)
+    assert found.extra == {"cache_write_tokens_details_ephemeral_5m": 4}
+    inside = {"input_tokens": 9, "input_tokens_details": writes}
+    [found] = usages(Dialect.RESPONSES, object="response", output=[], usage=inside)
+    assert found.extra == {"cache_write_tokens_details_ephemeral_5m": 4}

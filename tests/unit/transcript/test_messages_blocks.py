@@ -1,0 +1,37 @@
+"""Blocks of Messages in the spellings and broken orders that no recording has."""
+
+import json
+from typing import Any
+
+from aigateway.transcript.facts import Dialect, Fact, ToolUsage
+from aigateway.transcript.reader import reader_for
+from aigateway.wire.frames import Frame
+
+TOOL = {"type": "tool_use", "id": "t", "name": "look"}
+
+
+def body(*content: object) -> Frame:
+    return Frame(None, json.dumps({"type": "message", "content": content}).encode())
+
+
+def event(kind: str, **members: Any) -> Frame:  # noqa: ANN401
+    return Frame(kind, json.dumps({"type": kind, **members}).encode())
+
+
+def heard(*frames: Frame) -> list[Fact]:
+    reader = reader_for(Dialect.MESSAGES, 200)
+    facts = [fact for frame in frames for fact in reader.read(frame)]
+    return [*facts, *reader.end(cut=True)]
+
+
+def calls(*frames: Frame) -> list[tuple[str, str]]:
+    found = [fact for fact in heard(*frames) if isinstance(fact, ToolUsage)]
+    return [(fact.input, fact.input_format) for fact in found]
+
+
+def test_what_is_no_block_is_left_out_of_a_message() -> None:
+    tools = ({**TOOL, "input": {"a": number}} for number in (1, 2))
+    assert calls(body("x", next(tools), None, next(tools))) == [
+        ('{"a": 1}', "json"),
+        ('{"a": 2}', "json"),
+    ]
