@@ -81,3 +81,8 @@ def test_i18_an_agent_is_cut_and_printable_and_its_name_from_the_table(agent: by
     assert client.user_agent.isprintable()
     assert len(client.user_agent) <= 2048
     assert client.version is None or len(client.version) <= 64
+
+
+def test_a_version_is_kept_up_to_64_characters() -> None:
+    client = client_of(((b"user-agent", b"claude-cli/" + b"1" * 65),))
+    assert client.version == "1" * 64

@@ -214,10 +214,11 @@ def test_every_reason_to_refuse_a_key_gives_the_same_answer() -> None:
     assert texts == {"the gateway key is unknown, expired or revoked"}
 
 
+@pytest.mark.parametrize("given", [(OWN_KEY, OWN_TOKEN), (OWN_TOKEN, OWN_KEY)])
 @pytest.mark.parametrize("anthropic", [True, False])
 def test_of_two_own_credentials_the_one_that_the_provider_reads_goes_first(
-    anthropic: bool,
+    anthropic: bool, given: tuple[tuple[bytes, bytes], tuple[bytes, bytes]]
 ) -> None:
-    both = Presented(OURS, OWN_KEY, OWN_TOKEN).for_dialect(anthropic=anthropic)
+    both = Presented(OURS, *given).for_dialect(anthropic=anthropic)
     first, second = (OWN_KEY, OWN_TOKEN) if anthropic else (OWN_TOKEN, OWN_KEY)
     assert both == Presented(OURS, first, second)
