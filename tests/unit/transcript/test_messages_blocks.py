@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from aigateway.transcript.facts import Dialect, Fact, ToolUsage
+from aigateway.transcript.facts import Answered, Dialect, Fact, Thought, ToolUsage
 from aigateway.transcript.reader import reader_for
 from aigateway.wire.frames import Frame
 
@@ -35,3 +35,16 @@ def test_what_is_no_block_is_left_out_of_a_message() -> None:
         ('{"a": 1}', "json"),
         ('{"a": 2}', "json"),
     ]
+
+
+def test_a_thought_that_was_cut_off_before_its_first_word_is_nothing() -> None:
+    begun = event("content_block_start", index=0, content_block={"type": "thinking"})
+    assert [fact for fact in heard(begun) if isinstance(fact, Answered | Thought)] == []
+
+
+def test_a_thought_without_end_costs_what_is_kept_of_it() -> None:
+    begun = event("content_block_start", index=0, content_block={"type": "thinking"})
+    piece = {"type": "thinking_delta", "thinking": "x" * 1024 * 1024}
+    facts = heard(begun, *[event("content_block_delta", index=0, delta=piece)] * 20)
+    [thought] = [fact for fact in facts if isinstance(fact, Thought)]
+    assert (len(thought.text), thought.truncated) == (1024 * 1024, True)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from aigateway.errors import Misheard
 from aigateway.transcript.facts import AnsweredCall, Dialect, Opening, Prompt
 from aigateway.transcript.prompts import filter_for
 from aigateway.transcript.reader import read_opening
@@ -196,6 +197,25 @@ def test_the_members_of_a_request_are_read() -> None:
     assert opening.previous_response_id == "resp_1"
     chat = opened(Dialect.CHAT, functions=[{}], max_completion_tokens=7, max_tokens=9)
     assert (chat.tools, chat.max_tokens, chat.streaming) == (1, 7, False)
+    assert opened(Dialect.CHAT, max_tokens=9).max_tokens == 9
     messages = opened(Dialect.MESSAGES, metadata={"user_id": "u"}, model=7, max_tokens=True)
     assert messages.session_hints == {"user_id": "u"}
     assert (messages.model, messages.max_tokens) == (None, None)
+
+
+@pytest.mark.parametrize("hint", [5, ["k"], {"k": 1}, "", None])
+def test_a_hint_that_is_no_text_is_none(hint: object) -> None:
+    assert opened(Dialect.CHAT, prompt_cache_key=hint).session_hints == {}
+    assert opened(Dialect.MESSAGES, metadata={"user_id": hint}).session_hints == {}
+
+
+def test_a_hint_is_kept_up_to_4096_characters() -> None:
+    opening = opened(Dialect.CHAT, prompt_cache_key="k" * 4097)
+    assert opening.session_hints == {"prompt_cache_key": "k" * 4096}
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{", b'"text"'])
+def test_a_request_that_is_no_json_object_is_not_json(body: bytes) -> None:
+    with pytest.raises(Misheard) as raised:
+        read_opening(Dialect.CHAT, body, None)
+    assert raised.value.reason == "not_json"

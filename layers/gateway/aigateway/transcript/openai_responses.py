@@ -96,8 +96,6 @@ class ResponsesReader:
             self._output.hear(kind, event, frame.data)
 
     def _fail(self, error: object) -> None:
-        if isinstance(error, dict) and error.get("type") == "error":
-            error = {"code": error.get("code"), "message": error.get("message")}
         self._ended = self._ended or failed(error, self._status, Dialect.RESPONSES)
 
     def _read_body(self, data: bytes) -> None:

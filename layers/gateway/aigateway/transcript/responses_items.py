@@ -75,7 +75,7 @@ def call_of(
     item: Mapping[str, Any],
     text: Callable[[], JsonText | None],
     *,
-    heard: str = "",
+    heard: str,
     is_finished: bool = True,
 ) -> Call:
     """Read an item of ``CALLS``.
