@@ -90,6 +90,27 @@ def test_an_item_without_an_index_is_found_by_its_id() -> None:
     assert [type(fact) for frame in frames for fact in reader.read(frame)] == [Thought]
 
 
+@pytest.mark.parametrize("index", [[0], "0", -1, None])
+def test_an_index_that_is_no_position_is_none(index: object) -> None:
+    frames = [added(CALL, output_index=index), done({**CALL, "arguments": "{}"})]
+    assert calls(*frames) == [("{}", "json")]
+    other = {**CALL, "id": "other", "call_id": None, "arguments": "[]"}
+    assert len(calls(added(CALL, output_index=index), done(other, output_index=index))) == 2
+
+
+def test_an_event_without_a_type_is_one_by_its_name() -> None:
+    data = json.dumps({"output_index": 0, "item": {**CALL, "arguments": "{}"}}).encode()
+    assert calls(Frame("response.output_item.done", data)) == [("{}", "json")]
+
+
+@pytest.mark.parametrize("stage", ["delta", "done"])
+def test_answer_text_is_read_only_where_there_is_a_commentary(stage: str) -> None:
+    broken = Frame(f"response.output_text.{stage}", b"{")
+    assert [fact for fact in heard(broken) if isinstance(fact, Answered)] == []
+    [answered] = [fact for fact in heard(added(COMMENTARY), broken) if isinstance(fact, Answered)]
+    assert answered.notes == {"unreadable_events": 1}
+
+
 def completed(*output: object) -> Frame:
     return event("completed", response={"status": "completed", "output": output})
 
