@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from aigateway.transcript.facts import Answered, Dialect, Fact, Thought, ToolUsage
+from aigateway.transcript.facts import Answered, Dialect, Ended, Fact, Thought, ToolUsage
 from aigateway.transcript.reader import reader_for
 from aigateway.wire.frames import Frame
 
@@ -96,6 +96,37 @@ def test_an_index_that_is_no_position_is_none(index: object) -> None:
     assert calls(*frames) == [("{}", "json")]
     other = {**CALL, "id": "other", "call_id": None, "arguments": "[]"}
     assert len(calls(added(CALL, output_index=index), done(other, output_index=index))) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "response", "stop_reason"),
+    [
+        ("completed", {}, "completed"),
+        ("incomplete", {}, "incomplete"),
+        ("incomplete", {"status": "completed"}, "completed"),
+        ("completed", {"status": "incomplete"}, "incomplete"),
+        ("failed", {}, "failed"),
+        ("cancelled", {"status": 7}, "cancelled"),
+    ],
+)
+def test_a_response_ends_by_its_status_or_else_by_the_name_of_the_event(
+    kind: str, response: dict[str, object], stop_reason: str
+) -> None:
+    ended = heard(event(kind, response=response))[-1]
+    assert isinstance(ended, Ended)
+    assert ended.stop_reason == stop_reason
+
+
+@pytest.mark.parametrize("name", ["error", "response.error"])
+def test_an_error_is_one_by_either_type(name: str) -> None:
+    data = json.dumps({"type": name, "code": "overloaded", "message": "busy"}).encode()
+    assert heard(Frame("", data)) == [Ended("failed", 200, "overloaded", "busy", None)]
+
+
+@pytest.mark.parametrize("name", ["", "response.new_kind"])
+def test_the_type_of_an_event_counts_before_its_name(name: str) -> None:
+    frame = done({**CALL, "arguments": "{}"})
+    assert calls(Frame(name, frame.data)) == [("{}", "json")]
 
 
 def test_an_event_without_a_type_is_one_by_its_name() -> None:
