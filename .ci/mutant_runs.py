@@ -43,7 +43,7 @@ class Runs:
     """A pytest plugin: instead of running the collected tests once, it judges each mutant."""
 
     mutants: Sequence[str]
-    tests: Sequence[str]
+    arguments: Sequence[str]
     log: Path
     outcomes: list[Outcome] = field(default_factory=list)
     reached: dict[str, list[pytest.Item]] = field(default_factory=lambda: defaultdict(list))
@@ -143,7 +143,8 @@ class Runs:
             signal.alarm(60 + 20 * bound)
             set_mutant_under_test(mutant)
             if is_new:
-                os.execv(sys.executable, [sys.executable, "-m", "pytest", "-x", *self.tests])  # noqa: S606 - no shell is wanted
+                command = [sys.executable, "-m", "pytest", "-x", *self.arguments]
+                os.execv(sys.executable, command)  # noqa: S606 - no shell is wanted
             for item in self.in_order(function_of(mutant)):
                 if not passes(item, None):
                     os.write(writer, item.nodeid.encode())

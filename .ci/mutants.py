@@ -32,6 +32,14 @@ TESTS = (
     "tests/property/test_transcript.py",
     "tests/property/test_conversations.py",
 )
+# Laws over all recordings: long, and in a whole run they noticed nothing that other tests missed.
+LEFT_OUT = (
+    "tests/property/test_transcript.py::test_any_json_in_any_place_is_read_without_a_fault",
+    "tests/property/test_transcript.py::test_any_json_request_has_an_opening",
+    "tests/property/test_transcript.py::test_i04_facts_are_the_same_byte_by_byte",
+    "tests/property/test_transcript.py::test_i04_facts_do_not_depend_on_the_cuts",
+    "tests/unit/transcript/test_readers.py::test_a_response_of_endless_facts_is_misheard[0]",
+)
 CONFIGURATION = """
 [tool.mutmut]
 source_paths = ["aigateway"]
@@ -106,8 +114,9 @@ def main(patterns: list[str]) -> int:
     if patterns:
         names = [name for name in names if any(fnmatch(name, pattern) for pattern in patterns)]
     sys.path.insert(0, str(TREE))
-    runs = Runs(names, TESTS, TREE / "results.tsv")
-    status = pytest.main([*TESTS], plugins=[runs])
+    arguments = [*TESTS, *(f"--deselect={test}" for test in LEFT_OUT)]
+    runs = Runs(names, arguments, TREE / "results.tsv")
+    status = pytest.main(arguments, plugins=[runs])
     if status == pytest.ExitCode.OK and runs.outcomes:
         report(runs.outcomes, modules)
     return int(status)
