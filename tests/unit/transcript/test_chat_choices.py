@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from aigateway.transcript.facts import Dialect, Fact, Thought, ToolUsage
+from aigateway.transcript.facts import Dialect, Ended, Fact, Thought, TokenUsage, ToolUsage
 from aigateway.transcript.reader import reader_for
 from aigateway.wire.frames import Frame
 
@@ -80,3 +80,48 @@ def test_a_long_thought_costs_what_is_kept_of_it_and_is_marked() -> None:
     piece = delta(reasoning_content="x" * 1024 * 1024)
     [(text, truncated)] = thoughts(*[piece] * 20, DONE)
     assert (len(text), truncated) == (1024 * 1024, True)
+
+
+@pytest.mark.parametrize(("frames", "expected"), [((), "partial"), ((DONE,), "json")])
+def test_a_call_is_complete_where_the_stream_says_that_it_is_done(
+    frames: tuple[Frame, ...], expected: str
+) -> None:
+    call = {"index": 0, "id": "c", "function": {"name": "look", "arguments": "{}"}}
+    [found] = [
+        fact for fact in heard(delta(tool_calls=[call]), *frames) if isinstance(fact, ToolUsage)
+    ]
+    assert found.input_format == expected
+
+
+def chunk(event: str = "", **members: Any) -> Frame:  # noqa: ANN401
+    return Frame(event, json.dumps(members).encode())
+
+
+def test_an_error_after_a_finish_reason_keeps_both() -> None:
+    finished = chunk(choices=[{"index": 0, "delta": {}, "finish_reason": "stop"}])
+    error = chunk(error={"type": "overloaded_error", "message": "busy"})
+    assert heard(finished, error)[-1] == Ended("failed", 200, "overloaded", "busy", "stop")
+
+
+def test_a_chunk_in_an_event_named_error_is_the_error_itself() -> None:
+    error = chunk("error", code="overloaded", message="busy")
+    assert heard(error)[-1] == Ended("failed", 200, "overloaded", "busy", None)
+    assert heard(chunk("other", code="overloaded"))[-1] == Ended(
+        "upstream_cut", 200, "server_error", None, None
+    )
+
+
+def test_usage_within_a_choice_is_kept_as_it_was_sent() -> None:
+    usage = {"completion_tokens": 1, "prompt_tokens": 2}
+    choices = ["x", {"delta": {}, "usage": usage, "finish_reason": "stop"}]
+    [found] = [fact for fact in heard(chunk(choices=choices)) if isinstance(fact, TokenUsage)]
+    assert (found.input, found.output, found.raw) == (2, 1, json.dumps(usage))
+
+
+@pytest.mark.parametrize(
+    ("tier", "extra"), [(5, {}), ("", {}), ("x" * 129, {"service_tier": "x" * 128})]
+)
+def test_a_service_tier_is_a_short_word(tier: object, extra: dict[str, str]) -> None:
+    usage = {"prompt_tokens": 2, "completion_tokens": 1}
+    facts = heard(chunk(choices=[], usage=usage, service_tier=tier))
+    assert [fact.extra for fact in facts if isinstance(fact, TokenUsage)] == [extra]

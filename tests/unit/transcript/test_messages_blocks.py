@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from aigateway.transcript.facts import Answered, Dialect, Fact, Thought, ToolUsage
+from aigateway.transcript.facts import Answered, Dialect, Ended, Fact, Thought, ToolUsage
 from aigateway.transcript.reader import reader_for
 from aigateway.wire.frames import Frame
 
@@ -48,3 +48,9 @@ def test_a_thought_without_end_costs_what_is_kept_of_it() -> None:
     facts = heard(begun, *[event("content_block_delta", index=0, delta=piece)] * 20)
     [thought] = [fact for fact in facts if isinstance(fact, Thought)]
     assert (len(thought.text), thought.truncated) == (1024 * 1024, True)
+
+
+def test_a_stop_reason_may_come_with_the_start() -> None:
+    message = {"id": "m", "stop_reason": "refusal"}
+    frames = [event("message_start", message=message), event("message_stop")]
+    assert heard(*frames) == [Answered("m", None), Ended("completed", 200, None, None, "refusal")]

@@ -159,7 +159,8 @@ def test_the_whole_output_finishes_an_item_by_its_id_wherever_it_stands() -> Non
 
 def test_the_whole_output_finishes_an_item_by_its_position_where_ids_change() -> None:
     item = {**REASONING, "id": "new", "summary": [{"text": "a"}]}
-    frames = [added(REASONING, output_index=1), completed({"type": "message"}, item)]
+    delta = event("reasoning_summary_text.delta", output_index=1, summary_index=0, delta="b")
+    frames = [added(REASONING, output_index=1), delta, completed({"type": "message"}, item)]
     assert thoughts(*frames) == [("reasoning_summary", "a", False)]
 
 
@@ -177,6 +178,25 @@ def test_after_the_whole_output_nothing_more_is_told() -> None:
     first, second = ({**REASONING, "id": text, "summary": [{"text": text}]} for text in "ab")
     frames = [completed(first), done(second, output_index=1), completed(first, second)]
     assert [text for _, text, _ in thoughts(*frames)] == ["a"]
+
+
+@pytest.mark.parametrize("index", [0, 1, None])
+def test_of_index_and_id_the_id_tells_whose_a_fragment_is(index: int | None) -> None:
+    def piece(item_id: str, text: str) -> Frame:
+        name = "reasoning_text.delta"
+        return event(name, output_index=index, item_id=item_id, content_index=0, delta=text)
+
+    begun = [added({**REASONING, "id": f"r{at}"}, output_index=at) for at in (1, 2)]
+    assert thoughts(*begun, piece("r1", "a"), piece("r2", "b"), piece("r1", "c")) == [
+        ("reasoning_text", "ac", True),
+        ("reasoning_text", "b", True),
+    ]
+
+
+@pytest.mark.parametrize("index", range(3))
+def test_a_fragment_without_index_and_id_is_nobodys(index: int) -> None:
+    piece = event("reasoning_text.delta", content_index=0, delta="a")
+    assert thoughts(added(REASONING, output_index=index), piece) == []
 
 
 def test_the_parts_of_a_thought_are_told_apart_by_their_numbers() -> None:

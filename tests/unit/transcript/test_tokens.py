@@ -50,3 +50,9 @@ def test_cache_writes_of_responses_are_told_apart_in_either_place(details: objec
     inside = {"input_tokens": 9, "input_tokens_details": writes}
     [found] = usages(Dialect.RESPONSES, object="response", output=[], usage=inside)
     assert found.extra == {"cache_write_tokens_details_ephemeral_5m": 4}
+
+
+def test_of_very_many_compactions_64_are_counted() -> None:
+    usage = {"input_tokens": 1, "iterations": [{"type": "compaction", "input_tokens": 2}] * 70}
+    found = usages(Dialect.MESSAGES, type="message", content=[], usage=usage)
+    assert [each.input for each in found] == [1, *[2] * 64]
