@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from aigateway.errors import Misheard
-from aigateway.transcript.facts import Answered, Dialect, Fact, Thought
+from aigateway.transcript.facts import Answered, Dialect, Fact, Thought, TokenUsage
 from aigateway.transcript.notebook import (
     FACTS_LIMIT_BYTES,
     Notebook,
@@ -142,3 +144,10 @@ def test_a_route_that_records_no_prompt_has_none_and_says_nothing_of_it() -> Non
     opening = read_opening(Dialect.MESSAGES, body, None)
     assert (opening.prompt, opening.prompt_unavailable) == (None, None)
     assert read_opening(Dialect.MESSAGES, body, filter_for("")).prompt_unavailable == "non_text"
+
+
+def test_the_numbers_beside_a_broken_name_stay() -> None:
+    notebook = Notebook()
+    usage = TokenUsage(None, 1, 2, 3, 4, {"n\ud83d": 5, "m": "\ud83d"}, None, "{}", partial=False)
+    notebook.fill(notebook.place(), [usage])
+    assert notebook.told() == [replace(usage, extra={"n\ufffd": 5, "m": "\ufffd"})]
