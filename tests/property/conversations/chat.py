@@ -9,6 +9,7 @@ from aigateway.transcript.facts import Dialect
 from tests.property.conversations.answers import Answer, Draw, Item, Usage, answers
 from tests.property.conversations.model import (
     Begin,
+    BeginChoice,
     Counted,
     Effect,
     FinishChoice,
@@ -167,8 +168,8 @@ def streams(draw: Draw) -> Response:
             del waiting[number]
         reason = _stop([first, *others][number]) if is_last else None
         choice = {"index": number, "delta": delta, "finish_reason": reason}
-        over: tuple[Effect, ...] = () if waiting else (Over(),)
-        chunks.append(Told("", {**head, "choices": [choice]}, (*named, *effects, *over)))
+        effects = (*named, BeginChoice(number), *effects)
+        chunks.append(Told("", {**head, "choices": [choice]}, effects))
         named = ()
     told = [*_reports(draw, chunks, first.usage), Told("", "[DONE]")]
     return stream(draw, Dialect.CHAT, told, NOISE)

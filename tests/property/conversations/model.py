@@ -52,6 +52,12 @@ class Finish:
 
 @final
 @dataclass(frozen=True, slots=True)
+class BeginChoice:
+    number: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class FinishChoice:
     """All parts of a choice are as they will be; ``stop`` is its reason."""
 
@@ -92,10 +98,12 @@ class Stopped:
 @final
 @dataclass(frozen=True, slots=True)
 class Over:
-    """The answer's own end."""
+    """The answer's own end. Choices tell it by themselves: all that began are finished."""
 
 
-Effect = Begin | Piece | Finish | FinishChoice | Counted | Named | Noted | Stopped | Over
+Effect = (
+    Begin | Piece | Finish | BeginChoice | FinishChoice | Counted | Named | Noted | Stopped | Over
+)
 Row = tuple[object, ...]
 
 
@@ -113,11 +121,12 @@ class Record:
     stop: str | None = None
 
 
-def recorded(effects: Iterable[Effect], *, partial_usage: bool = True) -> Record:  # noqa: C901 - one case an effect
+def recorded(effects: Iterable[Effect], *, partial_usage: bool = True) -> Record:  # noqa: C901, PLR0912 - one case an effect
     """Fold the effects of what arrived. ``partial_usage``: a report before the end is partial."""
     order: list[Part] = []
     texts: dict[int, str] = {}
     finished: set[int] = set()
+    begun: set[int] = set()
     stops: dict[int, str] = {}
     notes: dict[str, int] = {}
     counts: dict[str, int] | None = None
@@ -131,6 +140,8 @@ def recorded(effects: Iterable[Effect], *, partial_usage: bool = True) -> Record
                 texts[part.number] += text
             case Finish(part):
                 finished.add(part.number)
+            case BeginChoice(number):
+                begun.add(number)
             case FinishChoice(number, reason):
                 stops[number] = reason
                 finished |= {part.number for part in order if part.of == number}
@@ -145,6 +156,7 @@ def recorded(effects: Iterable[Effect], *, partial_usage: bool = True) -> Record
                 stop = reason
             case Over():
                 is_over = True
+    is_over = is_over or (bool(begun) and begun <= stops.keys())
     stop = stops.get(0) if stops else stop
     rows = [_row(p, texts[p.number], stops.get(p.of, stop), p.number in finished) for p in order]
     strange = sum(

@@ -125,3 +125,12 @@ def test_a_service_tier_is_a_short_word(tier: object, extra: dict[str, str]) -> 
     usage = {"prompt_tokens": 2, "completion_tokens": 1}
     facts = heard(chunk(choices=[], usage=usage, service_tier=tier))
     assert [fact.extra for fact in facts if isinstance(fact, TokenUsage)] == [extra]
+
+
+def test_a_choice_that_never_began_is_not_waited_for() -> None:
+    finished = {"index": 0, "delta": {}, "finish_reason": "length"}
+    assert heard(chunk(choices=[finished])) == [Ended("completed", 200, None, None, "length")]
+    begun = chunk(choices=[{"index": 1, "delta": {"content": ""}}])
+    assert heard(chunk(choices=[finished]), begun) == [
+        Ended("upstream_cut", 200, "server_error", None, "length")
+    ]
