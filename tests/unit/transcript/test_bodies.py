@@ -1,4 +1,4 @@
-"""Which whole body is an answer of its dialect, and how it ends."""
+"""Which body or event is an answer of its dialect, and how it ends."""
 
 import json
 from typing import Any
@@ -51,3 +51,28 @@ def test_a_body_is_an_answer_by_its_kind_or_by_what_an_answer_has(
 def test_a_503_in_an_error_body_is_read_in_its_dialect(dialect: Dialect, expected: str) -> None:
     found = ended(dialect, {"type": "error", "error": {"code": 503, "message": "no"}})
     assert (found.outcome, found.error_type, found.message) == ("failed", expected, "no")
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+def test_a_status_from_300_on_is_no_answer(dialect: Dialect) -> None:
+    assert list(reader_for(dialect, 299).end(cut=False)) == [
+        Ended("upstream_cut", 299, "server_error", None, None)
+    ]
+    assert list(reader_for(dialect, 300).end(cut=False)) == [
+        Ended("failed", 300, "unknown", None, None)
+    ]
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+@pytest.mark.parametrize("data", [b"[1]", b'"text"', b"null", b"5"])
+def test_an_event_that_is_no_object_says_nothing(dialect: Dialect, data: bytes) -> None:
+    reader = reader_for(dialect, 200)
+    assert list(reader.read(Frame("", data))) == []
+    assert list(reader.end(cut=False)) == [Ended("upstream_cut", 200, "server_error", None, None)]
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+def test_an_error_event_of_broken_bytes_is_told_as_far_as_it_can_be(dialect: Dialect) -> None:
+    reader = reader_for(dialect, 200)
+    assert list(reader.read(Frame("error", b"gone \xff"))) == []
+    assert list(reader.end(cut=False)) == [Ended("failed", 200, "unknown", "gone \ufffd", None)]
