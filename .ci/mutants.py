@@ -26,8 +26,8 @@ TREE = ROOT / ".mutants"
 PACKAGE = ROOT / "layers" / "gateway"
 MUTATED = ("aigateway/transcript", "aigateway/caller")
 TESTS = (
-    "tests/unit/transcript",
     "tests/unit/caller",
+    "tests/unit/transcript",
     "tests/golden",
     "tests/property/test_transcript.py",
     "tests/property/test_conversations.py",
