@@ -32,7 +32,7 @@ TESTS = (
     "tests/property/test_transcript.py",
     "tests/property/test_conversations.py",
 )
-# Laws over all recordings: long, and in a whole run they noticed nothing that other tests missed.
+# Long laws over all recordings: they noticed none of 2,525 mutants that other tests missed.
 LEFT_OUT = (
     "tests/property/test_transcript.py::test_any_json_in_any_place_is_read_without_a_fault",
     "tests/property/test_transcript.py::test_any_json_request_has_an_opening",
