@@ -23,10 +23,14 @@ def size(count: int) -> str:
     return f"{amount:.0f} {unit}" if whole else f"{amount:.1f} {unit}"
 
 
-def dollars(micros: int) -> str:
-    """Return an amount of millionths in cents; one below ten cents with its first two digits."""
+def amount(micros: int) -> str:
+    """Return millionths of a dollar in cents; less than ten cents with the first two digits."""
     places = 2 if micros == 0 else max(2, MICRO_DIGITS + 2 - len(str(micros)))
-    return f"US${micros / 10**MICRO_DIGITS:,.{min(places, MICRO_DIGITS)}f}"
+    return f"{micros / 10**MICRO_DIGITS:,.{min(places, MICRO_DIGITS)}f}"
+
+
+def dollars(micros: int) -> str:
+    return f"US${amount(micros)}"
 
 
 def duration(seconds: float) -> str:

@@ -13,7 +13,7 @@ from aigateway.ledger.store import Store
 from aigateway.sessions import query, view
 from aigateway.sessions.query import Known, QueryInvalid
 from aigateway.sessions.threads import conversation_of
-from cli.figures import ago, day_time, dollars
+from cli.figures import ago, amount, day_time
 from cli.ledger import Mistake
 from cli.output import Output
 from cli.terminal import Column
@@ -59,7 +59,7 @@ def _brief_table(rows: tuple[Session, ...], now: datetime, output: Output) -> No
             Column("USER"),
             Column("CLIENT"),
             Column("TOKENS", right=True),
-            Column("COST", right=True),
+            Column("US$", right=True),
             Column("LAST PROMPT", cut=True),
         ],
         [
@@ -79,7 +79,7 @@ def _brief_table(rows: tuple[Session, ...], now: datetime, output: Output) -> No
 
 
 def _wide_table(rows: tuple[Session, ...], output: Output) -> None:
-    numbers = ("THREADS", "ERRORS", "INPUT", "OUTPUT", "CACHED", "COST")
+    numbers = ("THREADS", "ERRORS", "INPUT", "OUTPUT", "CACHED", "US$")
     output.table(
         [
             Column("SESSION"),
@@ -110,7 +110,7 @@ def _wide_table(rows: tuple[Session, ...], output: Output) -> None:
 
 
 def _cost(row: Session) -> str:
-    return "" if row.cost_micros is None else dollars(row.cost_micros)
+    return "-" if row.cost_micros is None else amount(row.cost_micros)
 
 
 def _short_ids(ids: list[str]) -> Mapping[str, str]:
