@@ -144,22 +144,23 @@ def test_a_cost_has_a_limit() -> None:
 
 
 def test_a_custom_price_goes_before_the_table() -> None:
-    prices = Prices({("anthropic", "claude-sonnet-4-5"): CUSTOM})
+    prices = Prices({("anthropic", None, "claude-sonnet-4-5"): CUSTOM})
     opened = an_opened(model="claude-sonnet-4-5")
     other = replace(a_usage(), model="claude-haiku-4-5")
     assert charge_of(prices.priced(opened, a_closed(opened, other))) == CUSTOM.charge(other)
 
 
 def test_a_custom_price_of_an_open_provider_is_of_one_instance() -> None:
-    prices = Prices({("local-llm", "llama"): CUSTOM})
+    prices = Prices({("openai-compat", "openai", "llama"): CUSTOM})
 
-    def cost(name: str) -> int | None:
-        opened = an_opened(provider_type="openai-compat", provider_name=name, model="llama")
+    def cost(name: str, kind: ProviderType = "openai-compat") -> int | None:
+        opened = an_opened(provider_type=kind, provider_name=name, model="llama")
         usage = replace(a_usage((1000, 0, 0, 0)), model=None)
         return prices.priced(opened, a_closed(opened, usage)).cost_micros
 
-    assert cost("local-llm") == 1000
+    assert cost("openai") == 1000
     assert cost("other-llm") is None
+    assert cost("openai", "openai") is None
 
 
 def test_only_tokens_are_charged_and_nothing_else_changes() -> None:

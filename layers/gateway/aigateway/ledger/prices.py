@@ -23,6 +23,9 @@ MODEL_CHARACTERS = 512
 FOUND_LIMIT = 256
 HOUR_TOKENS = "cache_ephemeral_1h_input"
 
+CustomKey = tuple[ProviderType, str | None, str]
+"""A provider's type, the name of the instance where the type is ``openai-compat``, a model."""
+
 SELLERS: Mapping[ProviderType, str] = {
     "anthropic": "anthropic",
     "azure": "azure",
@@ -98,14 +101,10 @@ class _Listed:
 
 @final
 class Prices:
-    """The table, and ``custom`` prices.
-
-    The key of a custom price is the provider's type, or the name of the instance where the type
-    is ``openai-compat``, and the model's name.
-    """
+    """The table, and ``custom`` prices."""
 
     def __init__(
-        self, custom: Mapping[tuple[str, str], Price] | None = None, table: Path = TABLE
+        self, custom: Mapping[CustomKey, Price] | None = None, table: Path = TABLE
     ) -> None:
         self._custom = custom or {}
         self._table = table
@@ -154,10 +153,10 @@ class Prices:
 
         ``said`` is what the answer says of its service: members ``service_tier`` and ``speed``.
         """
-        owner = provider_name if kind == "openai-compat" else kind
+        instance = provider_name if kind == "openai-compat" else None
         for model in models:
-            if (owner, model) in self._custom:
-                return self._custom[owner, model]
+            if (kind, instance, model) in self._custom:
+                return self._custom[kind, instance, model]
         for model in models:
             listed = self._listed(kind, model)
             if listed is not None:
