@@ -5,7 +5,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := doors
 .DELETE_ON_ERROR:
 .SILENT: check-lock .venv-run/ready .venv/ready .venv-sam/ready .venv-aws/ready .venv-api/ready .venv-mutants/ready
-.PHONY: doors setup run run-lambda demo observe test quick check check-lock check-template check-dashboards fix smoke clients lists api fuzz mutants bench lock build deploy
+.PHONY: doors setup run run-lambda demo observe test quick check check-lock check-template check-dashboards fix smoke clients lists api fuzz mutants bench lock prices build deploy
 
 # Any Python from 3.11 on; asked for only when an environment is made.
 PYTHON = $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -50,7 +50,7 @@ quick: .venv/ready  # unit, golden and house tests
 check: .venv/ready check-lock check-template check-dashboards  # format, lint, types, imports, template, dashboards, alert rules and lock; lists what grew long
 	.venv/bin/ruff format --check $(CODE) .ci
 	.venv/bin/ruff check $(CODE) .ci
-	.venv/bin/mypy $(CODE) .ci/lengths.py
+	.venv/bin/mypy $(CODE) .ci/lengths.py .ci/prices.py
 	PYTHONPATH=layers/gateway:layers/runtime:. .venv/bin/lint-imports
 	@.venv/bin/python .ci/lengths.py $(CODE)
 
@@ -109,6 +109,9 @@ deploy: build .venv-run/ready  # build, `sam deploy --guided`, and the settings 
 lock: $(UV_FILE)  # requirements/ from pyproject.toml; `make lock UPGRADE=--upgrade` takes newer versions
 	@$(call lock_into,requirements,$(UPGRADE))
 	cp requirements/gateway.txt layers/gateway/requirements.txt
+
+prices: .venv/ready  # what models cost, from the package genai-prices (newer: `make lock UPGRADE='-P genai-prices'`)
+	.venv/bin/python .ci/prices.py
 
 # The files are one resolution: what dev.txt pins holds in the smaller ones. Pins already there are
 # kept, so this gives the same files on any day.

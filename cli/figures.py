@@ -5,6 +5,7 @@ from datetime import datetime
 KILO = 1000
 ONE_DECIMAL_BELOW = 9.95
 SECONDS_SHOWN_EXACTLY = 60
+MICRO_DIGITS = 6
 
 
 def plural(count: int, thing: str) -> str:
@@ -20,6 +21,16 @@ def size(count: int) -> str:
         amount, unit = amount / KILO, bigger
     whole = unit == "B" or amount >= ONE_DECIMAL_BELOW
     return f"{amount:.0f} {unit}" if whole else f"{amount:.1f} {unit}"
+
+
+def amount(micros: int) -> str:
+    """Return millionths of a dollar in cents; less than ten cents with the first two digits."""
+    places = 2 if micros == 0 else max(2, MICRO_DIGITS + 2 - len(str(micros)))
+    return f"{micros / 10**MICRO_DIGITS:,.{min(places, MICRO_DIGITS)}f}"
+
+
+def dollars(micros: int) -> str:
+    return f"US${amount(micros)}"
 
 
 def duration(seconds: float) -> str:

@@ -13,7 +13,7 @@ from aigateway.ledger.store import Store
 from aigateway.sessions import query, view
 from aigateway.sessions.query import Known, QueryInvalid
 from aigateway.sessions.threads import conversation_of
-from cli.figures import ago, day_time
+from cli.figures import ago, amount, day_time
 from cli.ledger import Mistake
 from cli.output import Output
 from cli.terminal import Column
@@ -59,6 +59,7 @@ def _brief_table(rows: tuple[Session, ...], now: datetime, output: Output) -> No
             Column("USER"),
             Column("CLIENT"),
             Column("TOKENS", right=True),
+            Column("US$", right=True),
             Column("LAST PROMPT", cut=True),
         ],
         [
@@ -68,6 +69,7 @@ def _brief_table(rows: tuple[Session, ...], now: datetime, output: Output) -> No
                 row.initiator_username,
                 row.client,
                 f"{sum(row.tokens.get(name, 0) for name in TOKEN_NAMES):,}",
+                _cost(row),
                 row.last_prompt or "",
             ]
             for row in rows
@@ -77,7 +79,7 @@ def _brief_table(rows: tuple[Session, ...], now: datetime, output: Output) -> No
 
 
 def _wide_table(rows: tuple[Session, ...], output: Output) -> None:
-    numbers = ("THREADS", "ERRORS", "INPUT", "OUTPUT", "CACHED")
+    numbers = ("THREADS", "ERRORS", "INPUT", "OUTPUT", "CACHED", "US$")
     output.table(
         [
             Column("SESSION"),
@@ -98,12 +100,17 @@ def _wide_table(rows: tuple[Session, ...], output: Output) -> None:
                 str(row.threads),
                 str(row.errors),
                 *(f"{row.tokens.get(name, 0):,}" for name in TOKEN_NAMES[:3]),
+                _cost(row),
                 row.last_prompt or "",
             ]
             for row in rows
         ],
         otherwise="no sessions",
     )
+
+
+def _cost(row: Session) -> str:
+    return "-" if row.cost_micros is None else amount(row.cost_micros)
 
 
 def _short_ids(ids: list[str]) -> Mapping[str, str]:

@@ -39,6 +39,7 @@ UNSEEN = re.compile(
 
 UNWRAPPED_COLUMNS = 1_000_000
 NARROWEST_TEXT = 20
+NARROWEST_CELL = 12
 GAP_COLUMNS = 3
 
 
@@ -104,7 +105,7 @@ class Terminal:
             for place, column in enumerate(columns)
         ]
         fixed = sum(w for w, column in zip(widths, columns, strict=True) if not column.cut)
-        room = max(self.columns - fixed - len(columns) * GAP_COLUMNS, NARROWEST_TEXT)
+        room = max(self.columns - fixed - len(columns) * GAP_COLUMNS, NARROWEST_CELL)
         for column, width in zip(columns, widths, strict=True):
             table.add_column(
                 column.title,

@@ -12,7 +12,7 @@ from aigateway.ledger.rows import Interception
 from aigateway.sessions.threads import Conversation, Thread, conversation_of
 from aigateway.transcript.facts import AnsweredCall, Thought, ToolUsage
 from cli.branches import Tree, tree_of
-from cli.figures import clock_time, day_time, duration, plural, size
+from cli.figures import clock_time, day_time, dollars, duration, plural, size
 from cli.terminal import Line, Span
 
 PROMPT_LINES, THOUGHT_LINES, INPUT_LINES = 60, 20, 12
@@ -115,6 +115,16 @@ def _head(rows: tuple[Interception, ...], conversation: Conversation) -> Iterato
         counts.append(Span(f"{running} running", "doubtful"))
     yield _joined(counts)
     yield Line((Span("Tokens: ", "faint"), Span(_tokens(rows), "faint")))
+    yield from _costs(rows)
+
+
+def _costs(rows: tuple[Interception, ...]) -> Iterator[Line]:
+    cost = sum(row.cost_micros or 0 for row in rows)
+    unpriced = sum(row.closed.unpriced for row in rows if row.closed)
+    if any(row.cost_micros is not None for row in rows):
+        without = f", without {plural(unpriced, 'answer')} that no price is known of"
+        told = dollars(cost) + (without if unpriced else "")
+        yield Line((Span("Cost: ", "faint"), Span(told, "doubtful" if unpriced else "faint")))
 
 
 def _client(client: Client) -> str:
@@ -171,7 +181,7 @@ def _step(row: Interception, conversation: Conversation, cut: Cut) -> Iterator[L
         return
     about.append(Span(duration((closed.ended_at - opened.started_at).total_seconds()), "faint"))
     if closed.outcome != "failed" or any(row.tokens.values()):
-        about.append(_cost(row, closed))
+        about += _use(row, closed)
     yield _joined(about, STEP)
     if closed.outcome != "completed":
         yield Line((Span(f"✗ {_failure(closed)}", "bad"),), CALL)
@@ -190,13 +200,14 @@ def _step(row: Interception, conversation: Conversation, cut: Cut) -> Iterator[L
         yield Line((Span("answered in text (not recorded)", "faint"),), CALL)
 
 
-def _cost(row: Interception, closed: Closed) -> Span:
+def _use(row: Interception, closed: Closed) -> list[Span]:
     if closed.usage_missing:
-        return Span("tokens unknown", "doubtful")
+        return [Span("tokens unknown", "doubtful")]
     counted = _tokens((row,), brief=True)
+    cost = [] if row.cost_micros is None else [Span(dollars(row.cost_micros), "faint")]
     if closed.usage_partial:
-        return Span(f"at least {counted}", "doubtful")
-    return Span(counted, "faint")
+        return [Span(f"at least {counted}", "doubtful"), *cost]
+    return [Span(counted, "faint"), *cost]
 
 
 def _failure(closed: Closed) -> str:

@@ -10,7 +10,7 @@ from aigateway.caller.keys import key_from, new_secret
 from aigateway.caller.lineage import Lineage
 from aigateway.caller.people import Key, Role, User
 from aigateway.clock import uuid7
-from aigateway.interception import Closed, Credential, Heard, Opened
+from aigateway.interception import Charge, Closed, Credential, Heard, Opened
 from aigateway.transcript.facts import Dialect, Prompt, Thought, TokenUsage, ToolUsage
 
 T0 = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
@@ -104,6 +104,19 @@ def a_closed(
         rows=tuple(Heard(number, ended_at, fact) for number, fact in enumerate(facts)),
     )
     return replace(plain, **changed)
+
+
+def a_charge(cost_micros: int) -> Charge:
+    return Charge(cost_micros, "prices 1", 3_000_000, 15_000_000, 300_000, 3_750_000, None)
+
+
+def charged(closed: Closed, *costs_micros: int) -> Closed:
+    """Return the closing with a price for its first rows, which are tokens."""
+    priced = [
+        replace(row, charge=a_charge(cost))
+        for row, cost in zip(closed.rows, costs_micros, strict=False)
+    ]
+    return replace(closed, rows=(*priced, *closed.rows[len(priced) :]))
 
 
 def a_user(username: str = "alice", role: Role = "member") -> User:

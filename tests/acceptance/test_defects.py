@@ -545,6 +545,30 @@ async def test_defect_42_a_line_of_a_megabyte_is_read(stage: Stage, dialect: str
     assert told.end == ("completed", None)
 
 
+async def test_defect_47_the_served_model_is_priced_and_each_life_of_a_cache_apart(
+    stage: Stage,
+) -> None:
+    """Claude Haiku 4.5: US$ 1, 5, 1.25 and, for an hour, 2 for a million tokens."""
+    lives = {"ephemeral_5m_input_tokens": 1000, "ephemeral_1h_input_tokens": 2000}
+    usage = {
+        "input_tokens": 1000,
+        "output_tokens": 1000,
+        "cache_creation_input_tokens": 3000,
+        "cache_creation": lives,
+    }
+    body = message(usage=usage, model="claude-haiku-4-5-20251001")
+    request = messages("go", model="claude-opus-4-1")
+    told = await stage.tell("messages", request, blocking(body))
+    (row,) = told.record["token_usages"]
+    assert (told.record["model"], row["provider_model"]) == (
+        "claude-opus-4-1",
+        "claude-haiku-4-5-20251001",
+    )
+    assert row["cost_micros"] == 1000 + 5000 + 1250 + 4000
+    assert row["cache_write_price_micros"] == 1_250_000
+    assert row["cache_write_1h_price_micros"] == 2_000_000
+
+
 @pytest.mark.parametrize(
     "base_url",
     [

@@ -21,6 +21,7 @@ from tests.builders import (
     a_usage,
     an_opened,
     at,
+    charged,
 )
 
 ALL = Reach(None)
@@ -283,7 +284,26 @@ async def test_closings_add_up_to_counters(store: Store) -> None:
         "t:output": 60,
         "t:cache_read_input_tokens": 90,
         "t:cache_write_input_tokens": 120,
+        "up:anthropic": 3,
     }
+
+
+async def test_costs_come_back_and_add_up_in_their_session(store: Store) -> None:
+    """A cost of nothing is known; without a price nothing is."""
+    for number, costs in enumerate(((), (0,), (70, 5), ())):
+        opened = an_opened(number)
+        closed = charged(a_closed(opened, a_usage(), a_usage()), *costs)
+        await store.open(opened)
+        assert await store.close(opened, closed, steps_of_closing(opened, closed))
+        found = await stored(store, opened)
+        assert found is not None
+        assert found.closed == closed
+        assert found.cost_micros == (sum(costs) if costs else None)
+        assert (await only_session(store)).cost_micros == (None, 0, 75, 75)[number]
+    ((bare, *others),) = await store.session("session-1", ALL, NOW)
+    assert [row.cost_micros for row in (bare, *others)] == [None, 0, 75, None]
+    ((_, amounts),) = (await store.counters()).items()
+    assert (amounts["uc"], amounts["up:anthropic"]) == (75, 5)
 
 
 async def test_steps_without_a_record_are_added(store: Store) -> None:

@@ -13,6 +13,7 @@ from aigateway import errors
 from aigateway.caller.lineage import Lineage
 from aigateway.errors import Answerable
 from aigateway.interception import Credential, Opened, Parents
+from aigateway.ledger.prices import Prices
 from aigateway.sessions import query
 from aigateway.sessions.calls import NothingFound
 from aigateway.sessions.endpoints import SessionAmbiguous
@@ -161,7 +162,8 @@ def fill(api: Api) -> str:
     """Store records with every field, and with as few as can be; return the id of a full one."""
     first = an_opened(0)
     tool = replace(a_tool("toolu_1"), item_id="item")
-    api.put(first, a_closed(first, a_usage(extra={"a": 1}), a_thought(), tool))
+    closed = a_closed(first, a_usage(extra={"a": 1}), a_thought(), tool)
+    api.put(first, Prices().priced(first, closed))
     full = a_full_record()
     api.put(
         full,

@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 
 from aigateway.caller.clients import Client
 from aigateway.caller.lineage import Lineage
-from aigateway.interception import Closed, Credential, Heard, Opened, Parents
+from aigateway.interception import Charge, Closed, Credential, Heard, Opened, Parents
 from aigateway.ledger.documents import (
     closed_from,
     closed_row,
@@ -112,7 +112,9 @@ CLOSED = some.builds(
     deaf=maybe(TEXTS),
     parents=PARENTS,
     notes=WORDS,
-    rows=some.lists(some.builds(Heard, COUNTS, MOMENTS, FACTS), max_size=3).map(tuple),
+    rows=some.lists(
+        some.builds(Heard, COUNTS, MOMENTS, FACTS, maybe(some.builds(Charge))), max_size=3
+    ).map(tuple),
 )
 JSON = some.recursive(
     some.none() | some.booleans() | some.integers() | TORN,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from aigateway.interception import TOKEN_NAMES
+from aigateway.interception import TOKEN_NAMES, Credential
 from aigateway.steps import (
     COUNTED_EXTRAS,
     DURATION_SECONDS,
@@ -22,7 +22,7 @@ from aigateway.steps import (
     steps_of_closing,
 )
 from aigateway.transcript.facts import Thought, TokenUsage, ToolUsage
-from tests.builders import a_closed, a_thought, a_tool, a_usage, an_opened, at
+from tests.builders import a_closed, a_thought, a_tool, a_usage, an_opened, at, charged
 
 COUNTS = some.tuples(*[some.integers(0, 10**12)] * 4)
 EXTRAS = some.dictionaries(
@@ -61,6 +61,16 @@ def test_steps_equal_rows(facts: list[Fact]) -> None:
     assert sum(amount for name, amount in counted.items() if name.startswith("n:")) == calls
 
 
+def test_costs_and_tokens_without_a_price_are_counted() -> None:
+    """Also where the key was the caller's own."""
+    opened = an_opened(provider_type="bedrock", credential=Credential("byok", "ab...yz"))
+    closed = charged(a_closed(opened, a_usage(), a_usage(), a_usage(), a_tool()), 70, 5)
+    counted = amounts(steps_of_closing(opened, closed))
+    assert (counted["uc"], counted["up:bedrock"]) == (75, 1)
+    free = amounts(steps_of_closing(opened, charged(a_closed(opened, a_usage()), 0)))
+    assert not {"uc", "up:bedrock"} & free.keys()
+
+
 @given(FACTS)
 def test_steps_are_positive_integers_on_one_counter(facts: list[Fact]) -> None:
     steps = steps_of_closing(opened := an_opened(), a_closed(opened, *facts))
@@ -75,7 +85,7 @@ def test_i18_no_answer_can_create_a_label_outside_the_closed_lists(facts: list[F
     reasons = {f"um:{reason}" for reason in ("unread", "invalid", "absent", "cut")}
     for name in amounts(steps_of_closing(opened := an_opened(), a_closed(opened, *facts))):
         is_tool = re.fullmatch(r"n:[A-Za-z0-9_.:/-]{1,64}", name) is not None
-        assert is_tool or name in plain | tokens | reasons
+        assert is_tool or name in plain | tokens | reasons | {"uc", "up:anthropic"}
 
 
 def test_the_key_of_a_counter_is_what_the_record_says() -> None:

@@ -114,12 +114,34 @@ class Opened:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Charge:
+    """What the tokens of one answer cost, and the prices that this was reckoned with.
+
+    ``cost_micros`` is in millionths of a US dollar, the prices in such millionths for a million
+    tokens; ``None``: the table knows none, and such tokens cost nothing.
+    """
+
+    cost_micros: int
+    price_version: str
+    input_price_micros: int | None
+    output_price_micros: int | None
+    cache_read_price_micros: int | None
+    cache_write_price_micros: int | None
+    cache_write_1h_price_micros: int | None
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Heard:
-    """A fact that becomes a row. ``sequence`` is its place among the rows of its kind's order."""
+    """A fact that becomes a row. ``sequence`` is its place among the rows of its kind's order.
+
+    ``charge`` is of tokens alone; without it they have no price.
+    """
 
     sequence: int
     created_at: datetime
     fact: TokenUsage | ToolUsage | Thought
+    charge: Charge | None = None
 
 
 @final
@@ -170,6 +192,17 @@ class Closed:
                 if isinstance(extra, int):
                     sums[name] = sums.get(name, 0) + extra
         return sums
+
+    @property
+    def cost_micros(self) -> int | None:
+        """Millionths of a US dollar; ``None`` where nothing has a price."""
+        charges = [row.charge for row in self.rows if row.charge is not None]
+        return sum(charge.cost_micros for charge in charges) if charges else None
+
+    @property
+    def unpriced(self) -> int:
+        """How many rows of tokens have no price."""
+        return sum(isinstance(row.fact, TokenUsage) and row.charge is None for row in self.rows)
 
     @property
     def calls(self) -> tuple[tuple[str, str], ...]:

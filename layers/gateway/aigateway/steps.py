@@ -94,6 +94,8 @@ def steps_of_closing(opened: Opened, closed: Closed) -> tuple[Step, ...]:
             known = COUNTED_TOOL.fullmatch(row.fact.name)
             amounts[f"n:{row.fact.name if known else 'other'}"] += 1
     _add_times(amounts, opened, closed)
+    amounts["uc"] = closed.cost_micros or 0
+    amounts[f"up:{opened.provider_type}"] = closed.unpriced
     if closed.usage_missing:
         amounts[f"um:{_why_missing(closed)}"] = 1
     return tuple(Step(CLOSED, key, name, amount) for name, amount in amounts.items() if amount)

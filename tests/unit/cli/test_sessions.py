@@ -1,9 +1,10 @@
+import re
 from pathlib import Path
 
 import pytest
 
 from aigateway import __version__
-from tests.builders import a_closed, a_tool, a_usage, a_user, an_opened
+from tests.builders import a_closed, a_tool, a_usage, a_user, an_opened, charged
 from tests.unit.cli.conftest import Aigw, Ledger
 
 MANY = [f"0000000{number}-aaaa" for number in range(3)]
@@ -37,6 +38,17 @@ def test_sessions_are_listed_newest_first(aigw: Aigw, recorded: Ledger) -> None:
     said = aigw("sessions")
     assert prompts(said.out) == ["Bob's", "Prompt 2", "Prompt 1", "Prompt 0"]
     assert MANY[1] in said.out
+
+
+def test_costs_are_listed_where_there_are_some(aigw: Aigw, ledger: Ledger) -> None:
+    for number, costs in enumerate(((1_234_567,), (), (420,))):
+        opened = an_opened(number, session=MANY[number])
+        ledger.put((opened, charged(a_closed(opened, a_usage()), *costs)))
+    header, *lines = aigw("sessions").out.splitlines()
+    assert "US$" in header
+    found = [re.findall(r"  ([-0-9.]+)  Fix the build", line) for line in lines]
+    assert found == [["0.00042"], ["-"], ["1.23"]]
+    assert "Cost: US$1.23" in aigw("session", MANY[0]).out
 
 
 def test_a_list_is_filtered_and_limited(aigw: Aigw, recorded: Ledger) -> None:

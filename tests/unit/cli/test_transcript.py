@@ -10,7 +10,16 @@ from aigateway.transcript.facts import AnsweredCall
 from cli.figures import ago, duration, size
 from cli.terminal import Terminal
 from cli.transcript import transcript
-from tests.builders import a_closed, a_prompt, a_thought, a_tool, a_usage, an_opened, at
+from tests.builders import (
+    a_closed,
+    a_prompt,
+    a_thought,
+    a_tool,
+    a_usage,
+    an_opened,
+    at,
+    charged,
+)
 
 
 def told(*rows: Interception, full: bool = False) -> list[str]:
@@ -107,6 +116,17 @@ def test_what_is_not_known_is_said() -> None:
     unknown = told(whole(silent, a_closed(silent, usage_missing=True)))
     assert "▌ (no prompt in this request)" in unknown
     assert any(line.endswith("tokens unknown") for line in unknown)
+
+
+def test_costs_are_told_of_the_session_and_of_each_answer() -> None:
+    first, second = an_opened(0), an_opened(5, prompt=None)
+    priced = whole(first, charged(a_closed(first, a_usage()), 4200))
+    unpriced = whole(second, a_closed(second, a_usage()))
+    lines = told(priced, unpriced)
+    assert "Cost: US$0.0042, without 1 answer that no price is known of" in lines
+    assert sum(line.endswith("· US$0.0042") for line in lines) == 1
+    assert "Cost: US$0.0042" in told(priced)
+    assert not any("US$" in line for line in told(unpriced))
 
 
 def test_an_interjection_stands_where_it_was_made() -> None:

@@ -7,11 +7,12 @@ from typing import Any, final
 from aigateway.clock import SystemClock
 from aigateway.errors import LedgerFault, RecorderUnavailable, UpstreamCut
 from aigateway.interception import Closed, Opened, Parents
+from aigateway.ledger.prices import Prices
 from aigateway.ledger.store import ParentQuery
 from aigateway.pool.base_url import BaseUrl
 from aigateway.pool.providers import Provider
 from aigateway.relay.asides import Asides
-from aigateway.relay.exchange import Exchange
+from aigateway.relay.exchange import Exchange, Pricing
 from aigateway.relay.scribe import Readers
 from aigateway.relay.upstream import Answer, KeysUsed, UpstreamRequest
 from aigateway.steps import Step
@@ -187,6 +188,7 @@ def an_exchange(
     upstream: ScriptedUpstream,
     *,
     close_seconds: float = 5.0,
+    prices: Pricing | None = None,
     readers: Readers = reader_for,
 ) -> tuple[Exchange, Asides]:
     asides = Asides()
@@ -197,6 +199,7 @@ def an_exchange(
         asides,
         close_seconds=close_seconds,
         keys=KeysUsed("sk-a...xyz1", 1),
+        prices=prices or Prices(),
         readers=readers,
     )
     return exchange, asides

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from aigateway.errors import RecorderUnavailable, UpstreamUnreachable
-from aigateway.interception import TOKEN_NAMES, Parents
+from aigateway.interception import TOKEN_NAMES, Closed, Opened, Parents
 from aigateway.relay.asgi import Aborted
 from aigateway.transcript.facts import AnsweredCall
 from tests.builders import an_opened
@@ -37,6 +37,25 @@ async def test_i06_i09_the_record_is_first_and_the_end_of_the_body_last() -> Non
     assert closed.credential_hint == "sk-a...xyz1"
     assert closed.response_bytes == len(client.body)
     assert closed.undelivered_bytes == 0
+
+
+class BrokenPrices:
+    def priced(self, opened: Opened, closed: Closed) -> Closed:
+        raise KeyError(opened.model)
+
+
+async def test_a_price_that_cannot_be_reckoned_keeps_no_record_open(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    seen: list[str] = []
+    records, client = NotingRecords(seen), Listener(seen)
+    exchange, _ = an_exchange(records, ScriptedUpstream(seen), prices=BrokenPrices())
+    await exchange.relay(an_opened(), a_request(), client)
+    assert seen == ORDER
+    (closed,) = records.closed
+    assert (closed.outcome, closed.unpriced) == ("completed", 1)
+    assert "an answer could not be priced" in caplog.messages
+    assert "claude" not in caplog.text
 
 
 async def test_i06_nothing_is_released_while_the_opening_write_is_under_way() -> None:

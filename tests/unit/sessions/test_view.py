@@ -9,7 +9,16 @@ from aigateway.sessions.interception_view import interception
 from aigateway.sessions.threads import conversation_of
 from aigateway.sessions.view import session_detail, sessions_page
 from aigateway.transcript.facts import AnsweredCall, Thought, TokenUsage, ToolUsage
-from tests.builders import a_closed, a_prompt, a_thought, a_tool, a_usage, an_opened, at
+from tests.builders import (
+    a_closed,
+    a_prompt,
+    a_thought,
+    a_tool,
+    a_usage,
+    an_opened,
+    at,
+    charged,
+)
 
 
 def detail(*rows: Interception) -> dict[str, Any]:
@@ -23,7 +32,7 @@ def a_session() -> Session:
         metadata={"team": "x"}, providers=("openai", "anthropic"), provider_names=("b", "a"),
         models=("m2", "m1"), started_at=at(0), ended_at=None, last_active_at=at(1.5),
         last_prompt=None, threads=0, errors=0, tokens={"input_tokens": 5, "audio": 2},
-        inflight=None,
+        cost_micros=None, inflight=None,
     )  # fmt: skip
 
 
@@ -55,6 +64,25 @@ def test_a_session_in_a_list_is_sorted_and_has_four_counts() -> None:
         "last_active_at": "2026-11-24T12:00:01.500000Z",
         "errors": 0,
     }
+
+
+def test_costs_are_shown_where_something_has_a_price() -> None:
+    session = replace(a_session(), cost_micros=0)
+    (row,) = sessions_page(Page((session,), 1, count_exact=True, next_cursor=None))["sessions"]
+    assert row["cost_micros"] == 0
+    opened = [an_opened(number) for number in range(2)]
+    free, priced = (whole(each, a_closed(each, a_usage())) for each in opened)
+    assert "cost_micros" not in detail(free)
+    closed = charged(a_closed(opened[1], a_usage()), 70)
+    priced = whole(opened[1], closed)
+    assert detail(free, priced)["cost_micros"] == 70
+    (usage,) = interception(priced, {})["token_usages"]
+    assert usage["cost_micros"] == 70
+    assert usage["price_version"] == "prices 1"
+    assert usage["output_price_micros"] == 15_000_000
+    assert "cache_write_1h_price_micros" not in usage
+    (unpriced,) = interception(free, {})["token_usages"]
+    assert not {"cost_micros", "price_version", "input_price_micros"} & unpriced.keys()
 
 
 def test_a_detail_holds_threads_actions_and_tool_calls() -> None:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from aigateway.caller.clients import Client
 from aigateway.caller.lineage import Lineage
 from aigateway.clock import from_micros, micros
-from aigateway.interception import Closed, Credential, Heard, Opened, Parents
+from aigateway.interception import Charge, Closed, Credential, Heard, Opened, Parents
 from aigateway.transcript.facts import (
     AnsweredCall,
     Dialect,
@@ -157,6 +157,7 @@ def closed_row(closed: Closed) -> Document:
         "ended_at": micros(closed.ended_at),
         "first_byte_at": _micros(closed.first_byte_at),
         "tokens": dict(closed.tokens),
+        "cost_micros": closed.cost_micros,
         "calls": [list(call) for call in closed.calls],
     }
     return _present(flat)
@@ -171,6 +172,7 @@ def closed_text(closed: Closed) -> bytes:
             "sequence": row.sequence,
             "created_at": micros(row.created_at),
             "fact": asdict(row.fact),
+            **({"charge": asdict(row.charge)} if row.charge else {}),
         }
         for row in closed.rows
     ]
@@ -210,7 +212,8 @@ def closed_from(id: str, row: Document, part: bytes | None = None) -> Closed:  #
 
 def _heard(document: Document) -> Heard:
     fact = FACTS[document["kind"]](**document["fact"])
-    return Heard(document["sequence"], from_micros(document["created_at"]), fact)
+    charge = Charge(**document["charge"]) if "charge" in document else None
+    return Heard(document["sequence"], from_micros(document["created_at"]), fact, charge)
 
 
 def _parents_row(parents: Parents | None) -> Document:

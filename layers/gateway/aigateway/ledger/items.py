@@ -75,6 +75,7 @@ CLOSED = {
     "key_attempts": "ka",
     "calls": "tc",
     "provider_response_id": "rd",
+    "cost_micros": "uc",
 }
 TOKENS = dict(zip(TOKEN_NAMES, ("ti", "to", "tr", "tw"), strict=True))
 MORE = (
@@ -304,5 +305,6 @@ def interception_from(
         else tuple((call_id, tool) for call_id, tool in ended.get("calls", ())),
         has_prompt="np" in item,
         bare=bare,
+        cost_micros=item.get("uc"),
         payload_error=payload_error,
     )

@@ -1,6 +1,6 @@
 """What a start and a closing move besides the record: its session, pointers and counters.
 
-The session item is written without being read. Sums (``sq mn er th``, tokens) are added by the
+The session item is written without being read. Sums (``sq mn er th uc``, tokens) are added by the
 closing transaction and exact. Times are good to the time limit of a request; ``la`` and the
 seven activities before it, ``a1`` to ``a7``, only move forward.
 """
@@ -206,6 +206,8 @@ def session_closed(
         **sums,
     }
     adds = {name: amount for name, amount in adds.items() if amount}
+    if closed.cost_micros is not None:
+        adds["uc"] = closed.cost_micros
     sets: dict[str, Any] = dict(latest)
     if is_new and not is_bounded and not is_full:
         adds["cb"] = frozenset({combination(opened)})
@@ -286,5 +288,6 @@ def session_from(item: Item, names: set[tuple[str, ...]], in_flight: int | None)
         threads=item.get("th", 0),
         errors=item.get("er", 0),
         tokens={name: item.get(TOKENS[name], 0) for name in TOKENS},
+        cost_micros=item.get("uc"),
         inflight=in_flight,
     )

@@ -16,7 +16,8 @@ class Interception:
     """A record as stored. ``closed`` is ``None`` while it is in flight.
 
     A *bare* one comes without its texts: no prompt, no rows, and of ``Closed`` only what lists
-    and threads need. ``tokens`` and ``calls`` are there in either form, also ``has_prompt``.
+    and threads need. ``tokens``, ``cost_micros`` and ``calls`` are there in either form, also
+    ``has_prompt``.
     ``payload_error`` names what is stored of the texts and could not be read, and why.
     """
 
@@ -26,6 +27,7 @@ class Interception:
     calls: tuple[tuple[str, str], ...]
     has_prompt: bool
     bare: bool
+    cost_micros: int | None = None
     payload_error: str | None = None
 
     @property
@@ -46,6 +48,7 @@ def whole(opened: Opened, closed: Closed | None) -> Interception:
         calls=closed.calls if closed else (),
         has_prompt=opened.prompt is not None,
         bare=False,
+        cost_micros=closed.cost_micros if closed else None,
     )
 
 
@@ -56,6 +59,7 @@ class Session:
 
     ``key`` is the stored session key, ``id`` what people see. ``threads`` counts the roots that
     are neither side requests nor sub-agents'. ``last_prompt`` is cut at 200 characters.
+    ``cost_micros`` leaves out what has no price; ``None`` where nothing has one.
     ``inflight`` is ``None`` unless it was asked for.
     """
 
@@ -75,6 +79,7 @@ class Session:
     threads: int
     errors: int
     tokens: Mapping[str, int]
+    cost_micros: int | None
     inflight: int | None
 
 

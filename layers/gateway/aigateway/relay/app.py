@@ -17,6 +17,7 @@ from aigateway.errors import (
     LedgerFault,
     WebSocketNotSupported,
 )
+from aigateway.ledger.prices import Prices
 from aigateway.ledger.store import Records
 from aigateway.pool.routes import dialect_of_path
 from aigateway.relay.asgi import (
@@ -76,6 +77,7 @@ class Gateway:
         refresh: Refresh,
         *,
         limits: Limits,
+        prices: Prices,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -84,6 +86,7 @@ class Gateway:
         self._intake = intake
         self._refresh = refresh
         self._limits = limits
+        self._prices = prices
         self._passthrough = Passthrough(records, clock)
         self._serving: set[asyncio.Future[None]] = set()
 
@@ -185,6 +188,7 @@ class Gateway:
             call.asides,
             close_seconds=self._settings.close_seconds,
             keys=sending.keys,
+            prices=self._prices,
         )
         shape = self._shape(call, admitted)
         try:

@@ -6,6 +6,7 @@ from typing import Any, final
 
 from aigateway.caller.principals import signer_of
 from aigateway.clock import Clock, SystemClock
+from aigateway.ledger.prices import Prices
 from aigateway.ledger.store import Store
 from aigateway.pool.keyring import Keyrings
 from aigateway.pool.secrets import Secrets
@@ -107,7 +108,9 @@ def build(
         per_second=settings.requests_per_second,
     )
     outgoing = Outgoing(settings, secrets, upstream, rings, store, clock)
-    gateway = Gateway(settings, clock, store, outgoing, intake, refresh, limits=limits)
+    gateway = Gateway(
+        settings, clock, store, outgoing, intake, refresh, limits=limits, prices=Prices()
+    )
     for name in settings.unknown:
         logger.warning("unknown variable", extra={"variable": name})
     return App(gateway, store, upstream, refresh, takes_signatures="iam" in settings.auth_modes)

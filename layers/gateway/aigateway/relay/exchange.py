@@ -13,7 +13,7 @@ import asyncio
 import logging
 from collections.abc import Generator, MutableMapping
 from dataclasses import replace
-from typing import Any, final
+from typing import Any, Protocol, final
 
 from aigateway.clock import Clock
 from aigateway.errors import (
@@ -52,6 +52,13 @@ STREAM_HEADERS = (
 )
 
 
+class Pricing(Protocol):
+    """What knows what answers cost."""
+
+    def priced(self, opened: Opened, closed: Closed) -> Closed:
+        """Return the closing with the costs of its tokens, as far as they have a price."""
+
+
 @final
 class Release:
     """Awaiting it waits for the record; a waiter that is cancelled leaves the write alone."""
@@ -76,6 +83,7 @@ class Exchange:
         *,
         close_seconds: float,
         keys: KeysUsed,
+        prices: Pricing,
         readers: Readers = reader_for,
     ) -> None:
         self._readers = readers
@@ -85,6 +93,7 @@ class Exchange:
         self._asides = asides
         self._close_seconds = close_seconds
         self._keys = keys
+        self._prices = prices
         self._late: asyncio.Task[Parents | None] | None = None
         self.progress = Progress()
 
@@ -224,7 +233,7 @@ class Exchange:
         await asyncio.wait({closing}, timeout=self._close_seconds)
 
     async def _write_closing(self, opened: Opened, closed: Closed) -> None:
-        closed = await self._with_late_parents(opened, closed)
+        closed = self._priced(opened, await self._with_late_parents(opened, closed))
         try:
             if await self._records.close(opened, closed, steps_of_closing(opened, closed)):
                 warn_of(opened, closed)
@@ -233,6 +242,16 @@ class Exchange:
                 "the closing record could not be written",
                 extra={"interception_id": opened.id, "error": type(fault.__cause__).__name__},
             )
+
+    def _priced(self, opened: Opened, closed: Closed) -> Closed:
+        try:
+            return self._prices.priced(opened, closed)
+        except Exception as bug:  # noqa: BLE001 - a broken price may cost an amount, never a record
+            logger.error(  # noqa: TRY400 - the text of an error may quote what was priced
+                "an answer could not be priced",
+                extra={"interception_id": opened.id, "error": type(bug).__name__},
+            )
+            return closed
 
     async def _with_late_parents(self, opened: Opened, closed: Closed) -> Closed:
         """Add what the look-up beside the request found; ask once more if it was nothing."""

@@ -6,6 +6,7 @@ empty string, an empty list or an empty object, as each place says.
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
@@ -135,7 +136,9 @@ def _tokens(row: Interception, heard: Heard, usage: TokenUsage) -> Document:
         "metadata": dict(usage.extra),
         "raw_usage": _object(usage.raw),
         "partial": usage.partial,
-        **given(provider_model=usage.model),
+        **given(
+            provider_model=usage.model, **(asdict(heard.charge) if heard.charge is not None else {})
+        ),
     }
 
 

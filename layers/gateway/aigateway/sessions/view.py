@@ -53,6 +53,7 @@ def session(row: Session) -> Document:
         **given(ended_at=time_or_none(row.ended_at)),
         "threads": row.threads,
         "token_usage_summary": _counts(row.tokens),
+        **given(cost_micros=row.cost_micros),
         **given(last_prompt=row.last_prompt),
         "last_active_at": time_text(row.last_active_at),
         "errors": row.errors,
@@ -85,6 +86,7 @@ def session_detail(
         ),
         "threads": [_thread(thread, conversation.results) for thread in page],
         "token_usage_summary": usage(rows),
+        **given(cost_micros=cost(rows)),
     }
 
 
@@ -143,6 +145,12 @@ def usage(rows: Iterable[Interception]) -> Document:
         sums.update(row.tokens)
     extras = {name: sums[name] for name in sorted(sums) if name not in TOKEN_NAMES}
     return {**_counts(sums), "metadata": extras}
+
+
+def cost(rows: Iterable[Interception]) -> int | None:
+    """Sum up what has a price, in millionths of a US dollar; ``None`` where nothing has one."""
+    costs = [row.cost_micros for row in rows if row.cost_micros is not None]
+    return sum(costs) if costs else None
 
 
 def _latest_end(rows: Iterable[Interception]) -> str | None:

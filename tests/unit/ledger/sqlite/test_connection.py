@@ -102,6 +102,8 @@ async def test_a_ledger_of_an_older_layout_is_moved_up_with_its_records(path: Pa
         connection.execute("DROP TABLE gauge")
         connection.execute("DROP INDEX interception_unparented")
         connection.execute("ALTER TABLE interception DROP COLUMN parents_unknown")
+        for table in ("interception", "session"):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN cost_micros")
         for table in ("audit", "principal", "rate_window", "publisher"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("PRAGMA user_version = 1")

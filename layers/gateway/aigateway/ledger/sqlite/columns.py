@@ -29,7 +29,7 @@ CLOSED_COLUMNS = (
         for field in fields(Closed)
         if field.name not in ("id", "notes", "rows", "parents", "credential_hint")
     ),
-    *("tokens", "calls", "closing_credential_hint"),
+    *("tokens", "cost_micros", "calls", "closing_credential_hint"),
     *("closing_thread_parent_id", "closing_thread_root_id"),
 )
 
@@ -64,6 +64,7 @@ def bare(row: sqlite3.Row) -> Interception:
         calls=tuple((call_id, tool) for call_id, tool in stored.get("calls", ())),
         has_prompt=bool(stored["has_prompt"]),
         bare=True,
+        cost_micros=stored.get("cost_micros"),
     )
 
 

@@ -30,6 +30,7 @@ MIGRATIONS = (
     "gauges.sql",
     "people.sql",
     "publisher.sql",
+    "costs.sql",
 )
 """Scripts that lead from one layout version to the next; their number is the newest version."""
 BUSY_MS = 5_000

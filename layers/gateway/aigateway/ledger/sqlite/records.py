@@ -97,7 +97,8 @@ UPDATE session SET
     input_tokens = input_tokens + :input_tokens,
     output_tokens = output_tokens + :output_tokens,
     cache_read_input_tokens = cache_read_input_tokens + :cache_read_input_tokens,
-    cache_write_input_tokens = cache_write_input_tokens + :cache_write_input_tokens
+    cache_write_input_tokens = cache_write_input_tokens + :cache_write_input_tokens,
+    cost_micros = coalesce(cost_micros + :cost_micros, cost_micros, :cost_micros)
 WHERE session_key = :session_key
 """
 FIND_PARENTS = """
@@ -261,6 +262,7 @@ def _end_session(connection: sqlite3.Connection, opened: Opened, closed: Closed)
         "main": not opened.lineage.auxiliary,
         "errors": closed.outcome != "completed",
         "threads": is_root,
+        "cost_micros": closed.cost_micros,
     }
     sums = closed.tokens
     connection.execute(END_SESSION, ended | {name: sums[name] for name in TOKEN_NAMES})

@@ -196,6 +196,7 @@ def _session(connection: sqlite3.Connection, row: sqlite3.Row, window: Window) -
         threads=row["threads"],
         errors=row["errors"],
         tokens={name: row[name] for name in TOKEN_NAMES},
+        cost_micros=row["cost_micros"],
         inflight=connection.execute(IN_FLIGHT, open_ones).fetchone()[0]
         if window.inflight
         else None,
