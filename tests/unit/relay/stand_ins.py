@@ -15,6 +15,7 @@ from aigateway.relay.exchange import Exchange
 from aigateway.relay.scribe import Readers
 from aigateway.relay.upstream import Answer, KeysUsed, UpstreamRequest
 from aigateway.steps import Step
+from aigateway.telemetry.journal import SILENT, Journal
 from aigateway.transcript.facts import Dialect, Fact
 from aigateway.transcript.reader import reader_for
 from aigateway.wire.frames import Frame
@@ -70,6 +71,7 @@ class NotingRecords:
         self.gate.set()
         self.closing = asyncio.Event()
         self.closing.set()
+        self.closes: bool | Exception = True
         self.down = False
         self.found: list[Parents | None] = []
         self.asked: list[ParentQuery] = []
@@ -89,7 +91,9 @@ class NotingRecords:
         await self.closing.wait()
         self.closed.append(closed)
         self.seen.append("closed")
-        return True
+        if isinstance(self.closes, Exception):
+            raise self.closes
+        return self.closes
 
     async def count(self, steps: tuple[Step, ...]) -> None:
         self.counted.extend(steps)
@@ -188,6 +192,7 @@ def an_exchange(
     *,
     close_seconds: float = 5.0,
     readers: Readers = reader_for,
+    journal: Journal = SILENT,
 ) -> tuple[Exchange, Asides]:
     asides = Asides()
     exchange = Exchange(
@@ -197,6 +202,7 @@ def an_exchange(
         asides,
         close_seconds=close_seconds,
         keys=KeysUsed("sk-a...xyz1", 1),
+        journal=journal,
         readers=readers,
     )
     return exchange, asides
