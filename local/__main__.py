@@ -15,7 +15,7 @@ from aigateway.clock import SystemClock
 from aigateway.ledger import open_store
 from aigateway.pool.secrets import open_secrets
 from aigateway.reload.pool import reload_of
-from aigateway.settings import Settings, is_local_only
+from aigateway.settings import PREFIXES, Settings, is_local_only
 from local import foreground
 from local.first_start import first_key, put_providers, wanted_key, wanted_providers
 from local.foreground import Child, Environment, await_ready, bound_sockets, start, stop, watch
@@ -44,11 +44,13 @@ class Parts:
 
 
 def child_environment(environment: Mapping[str, str], settings: Settings) -> Environment:
-    """Return the environment of the product's processes: no secrets, loopback, metrics."""
+    """Return what the product's processes are given: no secrets, loopback, metrics, plain text."""
     kept = {name: value for name, value in environment.items() if not _is_ours_alone(name)}
     given = kept.get("AIGW_ALLOWED_PRIVATE_CIDRS", "").strip()
     kept["AIGW_ALLOWED_PRIVATE_CIDRS"] = f"{given},{LOOPBACK}" if given else LOOPBACK
     kept["AIGW_STATE_DIR"] = str(settings.state_dir.absolute())
+    if not any(prefix + "LOG_FORMAT" in environment for prefix in PREFIXES):
+        kept["AIGW_LOG_FORMAT"] = "text"
     return with_endpoint(kept)
 
 

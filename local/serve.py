@@ -25,6 +25,9 @@ from aigateway.pool.secrets import open_secrets
 from aigateway.relay.asgi import Aborted
 from aigateway.relay.assembly import build
 from aigateway.settings import Settings
+from aigateway.telemetry.assembly import begun, journal_of
+from aigateway.telemetry.journal import Journal
+from aigateway.telemetry.log import TextLines, begin
 from local.lifeline import READY, tied
 from local.metrics import with_endpoint
 from local.schedule import Schedule
@@ -32,6 +35,8 @@ from local.scripted.body import ConnectionCut
 
 App = Callable[..., Any]
 STOP_SECONDS = 3
+RECORDS = "records"
+"""Where lines of records lie in the state directory, while people read the others."""
 
 
 @final
@@ -82,11 +87,11 @@ def _quiet(app: App) -> App:
     return serving
 
 
-def _gateway(settings: Settings) -> App:
-    return build(settings, open_store(settings), open_secrets(settings))
+def _gateway(settings: Settings, journal: Journal) -> App:
+    return build(settings, open_store(settings), open_secrets(settings), journal=journal)
 
 
-def _control(settings: Settings) -> App:
+def _control(settings: Settings, journal: Journal) -> App:
     from aigateway.reload.tick import tick_of  # noqa: PLC0415 - in this process only
     from aigateway.sessions.assembly import build as build_api  # noqa: PLC0415 - likewise: 100 ms
     from local.rest_api import RestApi  # noqa: PLC0415
@@ -97,7 +102,7 @@ def _control(settings: Settings) -> App:
     handler = build_api(settings, store, clock, kick=kick)
     handler.start()
     api = RestApi(handler)
-    tick = tick_of(settings, clock)
+    tick = tick_of(settings, clock, journal)
     schedule = Schedule(open_store(settings), tick, settings.reload_interval_seconds)
 
     async def control(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own types
@@ -116,14 +121,14 @@ def _control(settings: Settings) -> App:
     return control
 
 
-def _provider(_: Settings) -> App:
+def _provider(_settings: Settings, _journal: Journal) -> App:
     from local.fake_bedrock import around  # noqa: PLC0415 - in this process only
     from local.fake_provider import build as build_provider  # noqa: PLC0415 - likewise
 
     return around(build_provider(salt=os.urandom(4).hex()))
 
 
-APPS: dict[str, Callable[[Settings], App]] = {
+APPS: dict[str, Callable[[Settings, Journal], App]] = {
     "gateway": _gateway,
     "control": _control,
     "provider": _provider,
@@ -132,23 +137,32 @@ APPS: dict[str, Callable[[Settings], App]] = {
 
 def main(arguments: list[str]) -> int:
     name, *inherited = arguments
-    logging.basicConfig(level=logging.INFO, format=f"{name}: %(levelname)s %(message)s")
-    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
-    for library in ("httpx", "pynamodb", "botocore"):
-        logging.getLogger(library).setLevel(logging.WARNING)
     lifeline = tied(inherited[1]) if inherited[1:] else None
     try:
         settings = Settings.from_env(with_endpoint(os.environ))
-        logging.getLogger().setLevel(settings.log_level)
+        journal = _logging(name, settings)
         if inherited:
             listening = socket.socket(fileno=int(inherited[0]))
         else:
             listening = _own_socket(name, settings)
-        app = APPS[name](settings)
+        app = APPS[name](settings, journal)
     except GatewayError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
     return serve(app, listening, lifeline)
+
+
+def _logging(name: str, settings: Settings) -> Journal:
+    """Log as lines of JSON, or, for people who look on, as text, and records to a file."""
+    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
+    if settings.log_format == "json":
+        return begun(settings)
+    shown = logging.StreamHandler()
+    shown.setFormatter(TextLines(name))
+    begin(shown, settings.log_level)
+    from local.record_file import RecordFile  # noqa: PLC0415 - only then
+
+    return journal_of(settings, RecordFile(settings.state_dir / RECORDS, name))
 
 
 def _own_socket(name: str, settings: Settings) -> socket.socket:

@@ -6,8 +6,10 @@ from aigateway.ledger import open_store
 from aigateway.pool.secrets import open_secrets
 from aigateway.relay.assembly import build
 from aigateway.settings import Settings
+from aigateway.telemetry.assembly import begun
 from streaming_runtime.buffered import Buffered
 
 settings = Settings.from_env(os.environ)
-app = build(settings, open_store(settings), open_secrets(settings))
+journal = begun(settings)
+app = build(settings, open_store(settings), open_secrets(settings), journal=journal)
 handler = Buffered(app)

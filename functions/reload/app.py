@@ -10,14 +10,17 @@ from aigateway.errors import LedgerFault
 from aigateway.ledger import open_store
 from aigateway.reload.tick import tick_of
 from aigateway.settings import Settings
+from aigateway.telemetry.assembly import begun
+from aigateway.telemetry.correlation import correlated
 
 settings = Settings.from_env(os.environ)
-tick = tick_of(settings, SystemClock())
+tick = tick_of(settings, SystemClock(), begun(settings))
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, int]:  # noqa: ARG001 - Lambda's form
+def handler(event: dict[str, Any], context: object) -> dict[str, int]:
     """Run one tick; a run that a provider change triggered only reloads."""
-    return asyncio.run(_run(only_reload=event.get("reason") == "changed"))
+    with correlated(function_request_id=getattr(context, "aws_request_id", None)):
+        return asyncio.run(_run(only_reload=event.get("reason") == "changed"))
 
 
 async def _run(*, only_reload: bool) -> dict[str, int]:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,6 +22,7 @@ from aigateway.ledger.dynamodb.table import create_table
 from aigateway.pool.secrets import AwsSecrets
 from aigateway.pool.snapshot import snapshot_from
 from aigateway.pool.vault import Vault
+from tests.logs import logging_as_before
 
 APP = Path(__file__).parents[2] / "functions" / "reload" / "app.py"
 PLANTED = "sk-ant-planted-0a1b2c3d4e5f"
@@ -38,6 +39,12 @@ def a_process() -> Handler:
     """Start the function anew."""
     handler: Handler = runpy.run_path(str(APP))["handler"]
     return handler
+
+
+@pytest.fixture(autouse=True)
+def _logging() -> Iterator[None]:
+    with logging_as_before():
+        yield
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from aigateway.reload.publishing import fold
 from aigateway.steps import KEY_ATTEMPTS
 from aigateway.telemetry import catalogue
-from aigateway.telemetry.catalogue import Family
+from aigateway.telemetry.catalogue import EMF_METRICS, Family
 from aigateway.telemetry.series import decimal
 
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
@@ -72,3 +72,13 @@ def test_every_rule_fills_the_labels_of_its_family() -> None:
             assert len(each.family.buckets) == len(KEY_ATTEMPTS)
     for family, labels in fold.OWN.values():
         assert family.labels == labels
+
+
+def test_every_metric_of_cloudwatch_is_documented_as_it_is_and_nothing_else() -> None:
+    section = PAGE.split("\n## In CloudWatch\n")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    expected = []
+    for each in EMF_METRICS:
+        named = ", ".join(f"`{name}`" for name in each.dimensions)
+        expected.append(f"| `{each.name}` | {each.unit} | {named} |")
+    assert rows == expected

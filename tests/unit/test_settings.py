@@ -134,6 +134,7 @@ def test_all_faults_are_reported_at_once_and_none_shows_its_value() -> None:
         "AIGW_IDLE_TIMEOUT": "planted-value",
         "AIGW_ALLOWED_PRIVATE_CIDRS": "planted-value",
         "AIGW_LOG_LEVEL": "planted-value",
+        "AIGW_LOG_FORMAT": "planted-value",
         "AIGW_STATE_DIR": " ",
         "AIGW_RETENTION": "9" * 5000,
     }
@@ -148,6 +149,7 @@ def test_older_spellings_are_read_and_the_newest_name_counts(setting: str) -> No
     name = SETTINGS[setting]["name"]
     assert PREFIXES == ("AIGW_", "CODER_AI_GATEWAY_", "CODER_AIBRIDGE_")
     readable = {"enabled": "false", "table": "t", "state_dir": "d", "log_level": "debug"}
+    readable |= {"log_format": "text"}
     readable |= {"auth_modes": "key,iam"}
     readable |= {"metrics": "endpoint", "prom_auth": "none"}
     readable |= {

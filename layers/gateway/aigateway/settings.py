@@ -58,7 +58,7 @@ SECRETS_PREFIX = re.compile(r"[A-Za-z0-9/_+=.@-]{1,200}/")
 WORKSPACE = re.compile(r"(?:^|\.)aps-workspaces\.([a-z0-9-]+)\.")
 """Amazon Managed Service for Prometheus, user guide, "Service endpoints" (read 2026-07)."""
 METRIC_URLS = {"remote-write": "prom_remote_write_url", "pushgateway": "prom_pushgateway_url"}
-METRIC_SINKS = frozenset({"remote-write", "pushgateway", "endpoint"})
+METRIC_SINKS = frozenset({"emf", "remote-write", "pushgateway", "endpoint"})
 SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 DAY_SECONDS = 86_400
 
@@ -196,6 +196,12 @@ def _label(text: str) -> str:
     return text.strip()
 
 
+def _log_format(text: str) -> str:
+    if text.strip().lower() not in ("json", "text"):
+        raise ValueError("json or text")
+    return text.strip().lower()
+
+
 def _level(text: str) -> str:
     if text.strip().upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ValueError("DEBUG, INFO, WARNING or ERROR")
@@ -216,6 +222,7 @@ class Settings:
     in a file there. The two secrets are names or ARNs, never texts. ``reload_function``: what is
     invoked when a provider has changed. ``payload_bucket`` takes the long texts of a table's
     records. ``metrics`` ``None`` publishes wherever a setting says where.
+    ``on_lambda``: this process is a function.
     """
 
     enabled: bool = _setting("ENABLED", _switch, default=True)
@@ -261,6 +268,11 @@ class Settings:
     circuit_breaker_max_requests: int = _setting("CIRCUIT_BREAKER_MAX_REQUESTS", _count, 3)
     http_address: tuple[str, int | None] = _setting("HTTP_ADDRESS", _address, ("127.0.0.1", None))
     log_level: str = _setting("LOG_LEVEL", _level, "INFO")
+    log_format: str = _setting("LOG_FORMAT", _log_format, "json")
+    structured_logging: bool = _setting("STRUCTURED_LOGGING", _switch, default=True)
+    log_content: bool = _setting("LOG_CONTENT", _switch, default=True)
+    metrics_per_model: bool = _setting("METRICS_PER_MODEL", _switch, default=False)
+    metrics_per_initiator: bool = _setting("METRICS_PER_INITIATOR", _switch, default=False)
     metrics: frozenset[str] | None = _setting("METRICS", _sinks, None)
     metrics_endpoint: bool = _setting("METRICS_ENDPOINT", _switch, default=False)
     metrics_instance: str = _setting("METRICS_INSTANCE", _label, "ai-gateway")
@@ -269,14 +281,16 @@ class Settings:
     prom_pushgateway_url: str | None = _setting("PROM_PUSHGATEWAY_URL", _url, None)
     prom_auth: str = _setting("PROM_AUTH", _prom_auth, "none")
     prom_auth_secret: str | None = _setting("PROM_AUTH_SECRET", _text, None)
+    on_lambda: bool = False
     unknown: tuple[str, ...] = ()
 
     @property
     def metric_sinks(self) -> frozenset[str]:
-        """Where metrics are published."""
+        """Where metrics go: to CloudWatch through the log, or where a publisher sends them."""
         if self.metrics is not None:
             return self.metrics
         known = {
+            "emf": self.on_lambda,
             "remote-write": self.prom_remote_write_url,
             "pushgateway": self.prom_pushgateway_url,
             "endpoint": self.metrics_endpoint,
@@ -304,6 +318,7 @@ class Settings:
                 found = len(environment[name].strip())
                 problems.append(f"{name}: expected {wrong}; found {found or 'no'} characters")
         if "AWS_LAMBDA_FUNCTION_NAME" in environment:
+            read["on_lambda"] = True
             read.setdefault("max_request_bytes", FUNCTION_URL_BYTES)
             problems.extend(_problems_on_lambda(environment))
         made = cls(**read)

@@ -122,6 +122,11 @@ def _why_missing(closed: Closed) -> str:
     return "absent" if closed.outcome in ("completed", "failed") else "cut"
 
 
+def recorder_failed(verb: str, times: int) -> tuple[Step, ...]:
+    """Return the step of a verb of the store that failed while a request was served."""
+    return (Step("O", ("err", verb), "n", times),)
+
+
 def orphaned() -> tuple[Step, ...]:
     """Return the step of a record that its gateway never closed."""
     return (Step("O", ("orphans",), "n", 1),)

@@ -67,6 +67,14 @@ def test_providers_may_lie_on_loopback_beside_what_was_allowed(
     assert found["AIGW_ALLOWED_PRIVATE_CIDRS"] == expected
 
 
+def test_lines_are_for_people_unless_the_environment_says_otherwise(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    assert Settings.from_env(child_environment({}, settings)).log_format == "text"
+    for name in ("AIGW_LOG_FORMAT", "CODER_AI_GATEWAY_LOG_FORMAT"):
+        found = child_environment({name: "json"}, settings)
+        assert Settings.from_env(found).log_format == "json"
+
+
 async def test_a_start_prepares_store_key_providers_and_snapshot(tmp_path: Path) -> None:
     settings = settings_in(tmp_path / "state")
     secret, name, kind = await prepare(settings, {}, 4182)

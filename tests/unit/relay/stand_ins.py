@@ -16,6 +16,7 @@ from aigateway.relay.exchange import Exchange, Pricing
 from aigateway.relay.scribe import Readers
 from aigateway.relay.upstream import Answer, KeysUsed, UpstreamRequest
 from aigateway.steps import Step
+from aigateway.telemetry.journal import SILENT, Journal
 from aigateway.transcript.facts import Dialect, Fact
 from aigateway.transcript.reader import reader_for
 from aigateway.wire.frames import Frame
@@ -71,6 +72,7 @@ class NotingRecords:
         self.gate.set()
         self.closing = asyncio.Event()
         self.closing.set()
+        self.closes: bool | Exception = True
         self.down = False
         self.found: list[Parents | None] = []
         self.asked: list[ParentQuery] = []
@@ -90,7 +92,9 @@ class NotingRecords:
         await self.closing.wait()
         self.closed.append(closed)
         self.seen.append("closed")
-        return True
+        if isinstance(self.closes, Exception):
+            raise self.closes
+        return self.closes
 
     async def count(self, steps: tuple[Step, ...]) -> None:
         self.counted.extend(steps)
@@ -190,6 +194,7 @@ def an_exchange(
     close_seconds: float = 5.0,
     prices: Pricing | None = None,
     readers: Readers = reader_for,
+    journal: Journal = SILENT,
 ) -> tuple[Exchange, Asides]:
     asides = Asides()
     exchange = Exchange(
@@ -199,6 +204,7 @@ def an_exchange(
         asides,
         close_seconds=close_seconds,
         keys=KeysUsed("sk-a...xyz1", 1),
+        journal=journal,
         prices=prices or Prices(),
         readers=readers,
     )

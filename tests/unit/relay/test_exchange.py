@@ -10,6 +10,7 @@ from aigateway.interception import TOKEN_NAMES, Closed, Opened, Parents
 from aigateway.relay.asgi import Aborted
 from aigateway.transcript.facts import AnsweredCall
 from tests.builders import an_opened
+from tests.told import Told
 from tests.unit.relay.stand_ins import (
     EVENTS,
     Listener,
@@ -273,3 +274,73 @@ async def test_parents_that_were_not_found_are_known_to_be_none() -> None:
     exchange, _ = an_exchange(records, ScriptedUpstream(seen))
     await exchange.relay(replace(an_opened(), answered_calls=ANSWERED), a_request(), client)
     assert not records.closed[0].parents_unknown
+
+
+async def test_a_closed_record_is_told_of_when_nobody_waits_any_more() -> None:
+    seen: list[str] = []
+    records, client, told = NotingRecords(seen), Listener(seen), Told()
+    exchange, asides = an_exchange(records, ScriptedUpstream(seen), journal=told)
+    await exchange.relay(an_opened(), a_request(), client)
+    assert seen == ORDER
+    assert told.records == []
+    await asides.join()
+    assert [(closed, stored) for _, closed, stored in told.records] == [(*records.closed, True)]
+
+
+async def test_a_record_that_could_not_be_closed_is_told_of_as_not_stored() -> None:
+    seen: list[str] = []
+    records, client, told = NotingRecords(seen), Listener(seen), Told()
+    records.closes = RecorderUnavailable("down")
+    exchange, asides = an_exchange(records, ScriptedUpstream(seen), journal=told)
+    await exchange.relay(an_opened(), a_request(), client)
+    await asides.join()
+    assert seen == ORDER
+    assert [(closed, stored) for _, closed, stored in told.records] == [(*records.closed, False)]
+
+
+async def test_a_record_that_another_call_has_closed_is_not_told_of() -> None:
+    seen: list[str] = []
+    records, client, told = NotingRecords(seen), Listener(seen), Told()
+    records.closes = False
+    exchange, asides = an_exchange(records, ScriptedUpstream(seen), journal=told)
+    await exchange.relay(an_opened(), a_request(), client)
+    await asides.join()
+    assert told.records == []
+
+
+async def test_a_record_whose_closing_outlasts_the_bound_is_told_of_in_the_end() -> None:
+    seen: list[str] = []
+    records, client, told = NotingRecords(seen), Listener(seen), Told()
+    records.closing.clear()
+    exchange, asides = an_exchange(
+        records, ScriptedUpstream(seen), close_seconds=0.01, journal=told
+    )
+    await exchange.relay(an_opened(), a_request(), client)
+    assert told.records == []
+    records.closing.set()
+    await asides.join()
+    assert len(told.records) == 1
+
+
+async def test_what_is_told_are_the_values_of_the_rows() -> None:
+    seen: list[str] = []
+    records, client, told = NotingRecords(seen), Listener(seen), Told()
+    records.found = [PARENTS]
+    exchange, asides = an_exchange(records, ScriptedUpstream(seen), journal=told)
+    await exchange.relay(replace(an_opened(), answered_calls=ANSWERED), a_request(), client)
+    await asides.join()
+    ((opened, closed, _),) = told.records
+    assert opened == records.opened[0]
+    assert closed == records.closed[0]
+    assert closed.parents == PARENTS
+
+
+async def test_a_bug_in_a_closing_costs_the_row_and_not_its_lines() -> None:
+    seen: list[str] = []
+    records, client, told = NotingRecords(seen), Listener(seen), Told()
+    records.closes = ZeroDivisionError()
+    exchange, asides = an_exchange(records, ScriptedUpstream(seen), journal=told)
+    await exchange.relay(an_opened(), a_request(), client)
+    await asides.join()
+    assert seen == ORDER
+    assert [stored for _, _, stored in told.records] == [False]

@@ -15,6 +15,7 @@ from aigateway.steps import steps_of_closing
 from aigateway.transcript.facts import AnsweredCall
 from tests.breaking import Breaking
 from tests.builders import T0, a_closed, a_tool, an_opened, at
+from tests.told import Told
 
 MINUTE = 60.0
 
@@ -154,3 +155,18 @@ async def test_what_answers_nothing_or_was_asked_before_is_not_asked_about(
 ) -> None:
     opened = an_opened(0, **(ASKING | changed))
     assert not abandoned_record(opened, at(30 * MINUTE)).parents_unknown
+
+
+async def test_what_was_abandoned_is_told_of_once_when_it_is_closed(store: SqliteStore) -> None:
+    first, second, told = an_opened(0), an_opened(1), Told()
+    await store.open(first)
+    await store.open(second)
+    broken = Breaking(store, "close", when=lambda opened, *_: opened.id == first.id)
+    with pytest.raises(LedgerFault):
+        await sweep(broken, at(30 * MINUTE), told)
+    assert [(opened.id, stored) for opened, _, stored in told.records] == [(second.id, True)]
+    assert told.events == [("OrphansClosed", 1)]
+    await sweep(store, at(31 * MINUTE), told)
+    await sweep(store, at(32 * MINUTE), told)
+    assert [closed.outcome for _, closed, _ in told.records] == ["abandoned"] * 2
+    assert told.events == [("OrphansClosed", 1)] * 2

@@ -1,10 +1,19 @@
 import importlib.util
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.logs import logging_as_before
+
 ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def _logging() -> Iterator[None]:
+    with logging_as_before():
+        yield
 
 
 @pytest.mark.parametrize("sample", ["sessions-list", "sessions-one"])

@@ -50,8 +50,8 @@ class ParentQuery:
         )
 
 
-class Records(Protocol):
-    """Writing interceptions."""
+class Recording(Protocol):
+    """Writing interceptions while they happen."""
 
     async def open(self, opened: Opened) -> None:
         """Make the record durable, its prompt included; repeating the call changes nothing."""
@@ -67,6 +67,10 @@ class Records(Protocol):
 
     async def parents(self, query: ParentQuery) -> Parents | None:
         """Find the newest interception that made one of the calls; in flight is no obstacle."""
+
+
+class Records(Recording, Protocol):
+    """Writing interceptions, and looking after those that nobody closed."""
 
     async def orphans(self, before: datetime, most: int) -> tuple[Opened, ...]:
         """Return records started before ``before`` and never closed, oldest first."""

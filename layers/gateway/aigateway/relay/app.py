@@ -5,6 +5,7 @@ import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, final
 
 from aigateway.caller.identity import presented
@@ -18,7 +19,7 @@ from aigateway.errors import (
     WebSocketNotSupported,
 )
 from aigateway.ledger.prices import Prices
-from aigateway.ledger.store import Records
+from aigateway.ledger.store import Recording
 from aigateway.pool.routes import dialect_of_path
 from aigateway.relay.asgi import (
     Aborted,
@@ -34,7 +35,7 @@ from aigateway.relay.asides import Asides
 from aigateway.relay.closing import Progress
 from aigateway.relay.exchange import Exchange
 from aigateway.relay.include_usage import asking_for_usage
-from aigateway.relay.intake import Admitted, Intake
+from aigateway.relay.intake import Admitted, Intake, Taken
 from aigateway.relay.limits import Limits
 from aigateway.relay.outgoing import Outgoing
 from aigateway.relay.passthrough import Passthrough
@@ -43,6 +44,8 @@ from aigateway.relay.refresh import Refresh
 from aigateway.relay.refusals import ID_HEADER, Shape, refused, shape_of
 from aigateway.settings import Settings
 from aigateway.steps import rejected
+from aigateway.telemetry.correlation import correlated
+from aigateway.telemetry.journal import Journal
 from aigateway.transcript.facts import Outcome
 from aigateway.wire.messages import RequestHead, text
 
@@ -71,12 +74,13 @@ class Gateway:
         self,
         settings: Settings,
         clock: Clock,
-        records: Records,
+        records: Recording,
         outgoing: Outgoing,
         intake: Intake,
         refresh: Refresh,
         *,
         limits: Limits,
+        journal: Journal,
         prices: Prices,
     ) -> None:
         self._settings = settings
@@ -86,6 +90,7 @@ class Gateway:
         self._intake = intake
         self._refresh = refresh
         self._limits = limits
+        self._journal = journal
         self._prices = prices
         self._passthrough = Passthrough(records, clock)
         self._serving: set[asyncio.Future[None]] = set()
@@ -160,6 +165,7 @@ class Gateway:
             self._refresh.store_answered(well=False)
         else:
             call.asides.start(self._records.count(rejected(error.code)))
+            call.asides.last(partial(self._journal.counted, "Rejected", 1))
         own = refused(error, self._shape(call, admitted), uuid7(call.started_at))
         await send_own(own, call.send)
 
@@ -180,6 +186,15 @@ class Gateway:
             return
         taken = self._intake.take(call.head, body, admitted, call.started_at)
         opened = taken.opened
+        with correlated(
+            interception_id=opened.id,
+            session_id=opened.lineage.client_session_id,
+            credential_kind=opened.credential.kind,
+        ):
+            await self._record(call, body, admitted, taken)
+
+    async def _record(self, call: Call, body: bytes, admitted: Admitted, taken: Taken) -> None:
+        opened = taken.opened
         sending = await self._outgoing.sending(call.head, body, admitted, call.asides, opened)
         exchange = Exchange(
             self._records,
@@ -188,6 +203,7 @@ class Gateway:
             call.asides,
             close_seconds=self._settings.close_seconds,
             keys=sending.keys,
+            journal=self._journal,
             prices=self._prices,
         )
         shape = self._shape(call, admitted)

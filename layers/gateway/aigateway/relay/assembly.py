@@ -20,9 +20,12 @@ from aigateway.relay.http1_upstream import Http1Upstream
 from aigateway.relay.intake import Intake
 from aigateway.relay.limits import Limits
 from aigateway.relay.outgoing import Outgoing
+from aigateway.relay.recorder import Recorder
 from aigateway.relay.refresh import Refresh
 from aigateway.relay.upstream import Upstream
 from aigateway.settings import Settings
+from aigateway.telemetry.correlation import correlated
+from aigateway.telemetry.journal import SILENT, Journal
 from aigateway.wire.messages import RequestHead
 
 logger = logging.getLogger(__name__)
@@ -57,7 +60,9 @@ class App:
             target = scope["raw_path"] + (b"?" + query if query else b"")
             head = RequestHead(scope["method"], target, tuple(scope["headers"]))
             signer = signer_of(scope.get("aws.event")) if self._takes_signatures else None
-            await self._gateway.serve(head, receive, send, _seconds_left(scope), signer)
+            context = scope.get("aws.context")
+            with correlated(function_request_id=context and context.aws_request_id):
+                await self._gateway.serve(head, receive, send, _seconds_left(context), signer)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """Begin without the store if it does not answer: it is opened once it does."""
@@ -71,8 +76,7 @@ class App:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def _seconds_left(scope: MutableMapping[str, Any]) -> float | None:
-    context = scope.get("aws.context")
+def _seconds_left(context: Any) -> float | None:  # noqa: ANN401 - the host's own type
     if context is None:
         return None
     left = context.get_remaining_time_in_millis() / 1000
@@ -85,8 +89,9 @@ def build(
     secrets: Secrets,
     clock: Clock | None = None,
     upstream: Upstream | None = None,
+    journal: Journal = SILENT,
 ) -> App:
-    """Return the gateway as an ASGI app."""
+    """Return the gateway as an ASGI app; ``journal`` hears of its records."""
     clock = clock or SystemClock()
     allowed = settings.allowed_private_cidrs
     upstream = BedrockUpstream(upstream or Http1Upstream(clock, allowed), secrets, clock)
@@ -108,8 +113,17 @@ def build(
         per_second=settings.requests_per_second,
     )
     outgoing = Outgoing(settings, secrets, upstream, rings, store, clock)
+    recorder, prices = Recorder(store, journal), Prices()
     gateway = Gateway(
-        settings, clock, store, outgoing, intake, refresh, limits=limits, prices=Prices()
+        settings,
+        clock,
+        recorder,
+        outgoing,
+        intake,
+        refresh,
+        limits=limits,
+        journal=journal,
+        prices=prices,
     )
     for name in settings.unknown:
         logger.warning("unknown variable", extra={"variable": name})

@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections.abc import Generator, MutableMapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol, final
 
 from aigateway.clock import Clock
@@ -24,7 +25,7 @@ from aigateway.errors import (
     UpstreamFault,
 )
 from aigateway.interception import Closed, Opened, Parents
-from aigateway.ledger.store import ParentQuery, Records
+from aigateway.ledger.store import ParentQuery, Recording
 from aigateway.relay.asgi import Aborted, Send
 from aigateway.relay.asides import Asides
 from aigateway.relay.closing import Progress, closed_by_refusal, closed_by_scribe
@@ -34,6 +35,7 @@ from aigateway.relay.refusals import ID_HEADER
 from aigateway.relay.scribe import Readers, Scribe
 from aigateway.relay.upstream import Answer, KeysUsed, Upstream, UpstreamRequest
 from aigateway.steps import steps_of_closing
+from aigateway.telemetry.journal import Journal
 from aigateway.transcript.reader import reader_for
 from aigateway.wire.headers import towards_client
 from aigateway.wire.messages import ResponseHead, value
@@ -76,13 +78,14 @@ class Exchange:
 
     def __init__(
         self,
-        records: Records,
+        records: Recording,
         upstream: Upstream,
         clock: Clock,
         asides: Asides,
         *,
         close_seconds: float,
         keys: KeysUsed,
+        journal: Journal,
         prices: Pricing,
         readers: Readers = reader_for,
     ) -> None:
@@ -93,6 +96,7 @@ class Exchange:
         self._asides = asides
         self._close_seconds = close_seconds
         self._keys = keys
+        self._journal = journal
         self._prices = prices
         self._late: asyncio.Task[Parents | None] | None = None
         self.progress = Progress()
@@ -234,10 +238,15 @@ class Exchange:
 
     async def _write_closing(self, opened: Opened, closed: Closed) -> None:
         closed = self._priced(opened, await self._with_late_parents(opened, closed))
+        telling = partial(self._journal.closed, opened, closed)
         try:
             if await self._records.close(opened, closed, steps_of_closing(opened, closed)):
                 warn_of(opened, closed)
-        except LedgerFault as fault:
+                self._asides.last(partial(telling, stored=True))
+        except Exception as fault:
+            self._asides.last(partial(telling, stored=False))
+            if not isinstance(fault, LedgerFault):
+                raise
             logger.error(  # noqa: TRY400 - the text of a store's error may name more than we log
                 "the closing record could not be written",
                 extra={"interception_id": opened.id, "error": type(fault.__cause__).__name__},

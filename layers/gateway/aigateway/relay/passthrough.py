@@ -4,7 +4,7 @@ from typing import final
 
 from aigateway.clock import Clock
 from aigateway.errors import UpstreamCut
-from aigateway.ledger.store import Records
+from aigateway.ledger.store import Recording
 from aigateway.pool.routes import Route
 from aigateway.relay.asgi import Aborted, Send
 from aigateway.relay.asides import Asides
@@ -17,7 +17,7 @@ from aigateway.wire.headers import towards_client
 class Passthrough:
     """Relays without listening."""
 
-    def __init__(self, records: Records, clock: Clock) -> None:
+    def __init__(self, records: Recording, clock: Clock) -> None:
         self._records = records
         self._clock = clock
 

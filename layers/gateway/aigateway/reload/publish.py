@@ -74,15 +74,22 @@ class Publisher:
         self._owner = secrets.token_hex(8)
         self._seen: list[Series] = []
         self._errors: dict[str, int] = {}
+        self._failures = 0
+        self.went_well: bool | None = None
 
     async def run(self, store: Store) -> int:
-        """Publish once; return the number of series, 0 where another publisher is at work."""
+        """Publish once; return the number of series, 0 where another publisher is at work.
+
+        Afterwards ``went_well`` says whether all of it was; ``None``: another one is at work.
+        """
+        self._failures, number = 0, 0
         try:
-            return await self._run(store)
+            number = await self._run(store)
         except LedgerFault as fault:
             self._failed("read", fault)
             await self._publish_what_was_seen()
-            return 0
+        self.went_well = self._failures == 0 if number or self._failures else None
+        return number
 
     async def _run(self, store: Store) -> int:
         now = self._clock.now()
@@ -168,6 +175,7 @@ class Publisher:
 
     def _count(self, stage: str, number: int) -> None:
         self._errors[stage] = self._errors.get(stage, 0) + number
+        self._failures += number
 
     def _now_ms(self) -> int:
         return micros(self._clock.now()) // 1000

@@ -6,6 +6,7 @@ from aigateway.errors import LedgerFault
 from aigateway.interception import Closed, Opened
 from aigateway.ledger.store import ParentQuery, Records
 from aigateway.steps import orphaned, steps_of_closing
+from aigateway.telemetry.journal import SILENT, Journal
 
 ORPHAN_AGE = timedelta(minutes=20)
 """An exchange lives 15 minutes at most, and a closing write that is still under way must never
@@ -19,7 +20,7 @@ ORPHANS_A_RUN = 100
 EXPIRED_A_RUN = 1_000
 
 
-async def sweep(records: Records, now: datetime) -> int:
+async def sweep(records: Records, now: datetime, journal: Journal = SILENT) -> int:
     """Close orphans as abandoned, oldest first; return how many this run closed.
 
     One that cannot be closed stops no other: the last ``LedgerFault`` is raised at the end.
@@ -30,9 +31,13 @@ async def sweep(records: Records, now: datetime) -> int:
         abandoned = abandoned_record(opened, now)
         try:
             steps = (*steps_of_closing(opened, abandoned), *orphaned())
-            closed += await records.close(opened, abandoned, steps)
+            if await records.close(opened, abandoned, steps):
+                closed += 1
+                journal.closed(opened, abandoned, stored=True)
         except LedgerFault as fault:
             failed = fault
+    if closed:
+        journal.counted("OrphansClosed", closed)
     if failed is not None:
         raise failed
     return closed

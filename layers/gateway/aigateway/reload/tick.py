@@ -10,12 +10,14 @@ from aigateway.ledger import object_rules
 from aigateway.ledger.store import Store
 from aigateway.pool.secrets import open_secrets
 from aigateway.pool.vault import SecretsManager
+from aigateway.reload.figures import Figures, Publishing
 from aigateway.reload.first_key import FirstKey
 from aigateway.reload.payload_lifecycle import PayloadLifecycle
 from aigateway.reload.pool import Reload, reload_of
 from aigateway.reload.seed import Seed
 from aigateway.reload.sweep import purge, repair_parents, sweep
 from aigateway.settings import Settings
+from aigateway.telemetry.journal import SILENT, Journal
 
 logger = logging.getLogger(__name__)
 Part = Callable[[Store], Awaitable[int]]
@@ -31,11 +33,13 @@ class Tick:
         reload: Reload,
         beginnings: Mapping[str, Part],
         endings: Mapping[str, Part] | None = None,
+        journal: Journal = SILENT,
     ) -> None:
         self._clock = clock
         self._reload = reload
         self._beginnings = beginnings
         self._endings = endings or {}
+        self._journal = journal
 
     @property
     def beginnings(self) -> tuple[str, ...]:
@@ -52,7 +56,7 @@ class Tick:
         """
         reloading: dict[str, Part] = {"reload": self._reload.run}
         closing: dict[str, Part] = {
-            "sweep": lambda store: sweep(store, self._clock.now()),
+            "sweep": lambda store: sweep(store, self._clock.now(), self._journal),
             "parents": lambda store: repair_parents(store, self._clock.now()),
             "purge": lambda store: purge(store, self._clock.now()),
         }
@@ -74,7 +78,7 @@ class Tick:
         return counted
 
 
-def tick_of(settings: Settings, clock: Clock) -> Tick:
+def tick_of(settings: Settings, clock: Clock, journal: Journal = SILENT) -> Tick:
     """Return the tick of a process, with the beginnings and endings that its settings name."""
     vault = SecretsManager()
     beginnings: dict[str, Part] = {}
@@ -91,10 +95,14 @@ def tick_of(settings: Settings, clock: Clock) -> Tick:
         beginnings["payload lifecycle"] = lambda _: lifecycle.keep()
     reload = reload_of(settings, clock)
     endings: dict[str, Part] = {}
-    if settings.metric_sinks:
+    publisher: Publishing | None = None
+    if settings.metric_sinks - {"emf"}:
         from aigateway.reload.publishing.assembly import (  # noqa: PLC0415 - only those pay who publish
             publisher_of,
         )
 
-        endings["publish"] = publisher_of(settings, clock, vault, reload).run
-    return Tick(clock, reload, beginnings, endings)
+        publisher = publisher_of(settings, clock, vault, reload)
+        endings["publish"] = publisher.run
+    if "emf" in settings.metric_sinks:
+        endings["figures"] = Figures(journal, reload, publisher).tell
+    return Tick(clock, reload, beginnings, endings, journal)

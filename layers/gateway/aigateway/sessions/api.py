@@ -32,6 +32,7 @@ from aigateway.sessions.bodies import BodyInvalid
 from aigateway.sessions.calls import Reply, Request, Routes, Work
 from aigateway.sessions.endpoints import Endpoints, SessionAmbiguous
 from aigateway.sessions.query import QueryInvalid, nothing_asked
+from aigateway.telemetry.correlation import correlated
 
 Value = TypeVar("Value")
 Event = Mapping[str, Any]
@@ -105,7 +106,8 @@ class SessionsHandler:
         self._loop.close()
 
     def __call__(self, event: Event, context: object) -> dict[str, Any]:
-        with self._one_at_a_time:
+        request_id = getattr(context, "aws_request_id", None)
+        with self._one_at_a_time, correlated(function_request_id=request_id):
             try:
                 answer: dict[str, Any] = self._resolver.resolve(event, context)  # type: ignore[arg-type]  # the context is not used
             except Exception as bug:  # noqa: BLE001 - the function's entry: whatever happens is answered

@@ -2,17 +2,20 @@
 
 import re
 
-CREDENTIAL = re.compile(
-    r"\baigw_[0-9a-f]{16}_[A-Za-z0-9_-]{8,}"
-    r"|\bsk-[A-Za-z0-9_-]{8,}"
-    r"|\b(?:AKIA|ASIA)[A-Z0-9]{12,}"
-    r"|\bgh[pousr]_[A-Za-z0-9]{16,}|\bgithub_pat_[A-Za-z0-9_]{16,}"
-    r"|\bAIza[A-Za-z0-9_-]{30,}"
-    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"
-    r"|(?<=\bBearer )[A-Za-z0-9._~+/=-]{8,}",
-    re.IGNORECASE,
+FORMS = (
+    r"aigw_[0-9a-f]{16}_[A-Za-z0-9_-]{8,}"
+    r"|sk-[A-Za-z0-9_-]{8,}"
+    r"|(?:AKIA|ASIA)[A-Z0-9]{12,}"
+    r"|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{16,}"
+    r"|AIza[A-Za-z0-9_-]{30,}"
+    r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"
 )
 """The forms of keys that providers and we hand out, sign-ins with ChatGPT (RFC 7519) included."""
+
+BEARER = r"[A-Za-z0-9._~+/=-]{8,}"
+"""What follows ``Bearer`` (RFC 6750 section 2.1)."""
+
+CREDENTIAL = re.compile(rf"\b(?:{FORMS})|(?<=\bBearer ){BEARER}", re.IGNORECASE)
 
 SHOWN = 4
 
