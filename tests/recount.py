@@ -45,7 +45,15 @@ async def rows_of(store: Reading, now: datetime) -> list[Interception]:
             return found
 
 
-def recounted(rows: Iterable[Interception], label: ModelLabel = lambda _, model: model) -> Values:
+def by_name(_: str, model: str) -> str:
+    return model
+
+
+def as_one(*_: str) -> str:
+    return "any"
+
+
+def recounted(rows: Iterable[Interception], label: ModelLabel = by_name) -> Values:
     """Return every counter series that these records mean, none of them 0."""
     sums: Counter[Labels] = Counter()
     observed: dict[tuple[Labels, Scale], list[int]] = defaultdict(list)
@@ -172,9 +180,16 @@ def shown(value: str) -> str:
     return printed.encode(errors="replace")[:128].decode(errors="ignore")
 
 
-def counted(counters: Mapping[CounterKey, Mapping[str, int]]) -> Values:
+def counted(
+    counters: Mapping[CounterKey, Mapping[str, int]], label: ModelLabel = by_name
+) -> Values:
     """Return what the publisher makes of the counters that have rows, every name with a place."""
-    rows = {each: n for each, n in counters.items() if each[0] == "R" or each == ORPHANS}
+    rows: dict[CounterKey, Counter[str]] = defaultdict(Counter)
+    for (kind, of), amounts in counters.items():
+        if kind == "R":
+            rows[kind, (of[0], label(*of[:2]), *of[2:])].update(amounts)
+        elif (kind, of) == ORPHANS:
+            rows[kind, of].update(amounts)
     providers = {of[0] for kind, of in rows if kind == "R"}
     models = {p: frozenset(of[1] for _, of in rows if of[0] == p) for p in providers}
     tools = {
@@ -191,9 +206,14 @@ ORPHANS: CounterKey = ("O", ("orphans",))
 
 
 async def disagreement(store: Any, now: datetime) -> Mapping[Labels, tuple[Any, Any]]:  # noqa: ANN401 - any store, wrapped or not
-    """Return each series of which rows and counters differ: what either says, ``None``: nothing."""
-    said, meant = counted(await store.counters()), recounted(await rows_of(store, now))
-    return differing(said, meant)
+    """Return each series of which rows and counters differ: what either says, ``None``: nothing.
+
+    Once a publisher was at work, it may have moved what counts models that never answered: then
+    all models are one.
+    """
+    label = by_name if await store.publisher_text("NAMES") is None else as_one
+    meant = recounted(await rows_of(store, now), label)
+    return differing(counted(await store.counters(), label), meant)
 
 
 def differing(said: Values, meant: Values) -> dict[Labels, tuple[float | None, float | None]]:
