@@ -130,11 +130,10 @@ class Scale:
     def histogram(self, series: Labels, found: list[int]) -> Values:
         labels = dict(series)
         name = labels.pop("__name__")
+        limits = {bound: Fraction(bound) * self.unit for bound in self.bounds}
         values = {
-            key(f"{name}_bucket", **labels, le=bound): sum(
-                value <= Fraction(bound) * self.unit for value in found
-            )
-            for bound in self.bounds
+            key(f"{name}_bucket", **labels, le=bound): sum(value <= limit for value in found)
+            for bound, limit in limits.items()
         }
         grains = sum(round(Fraction(value, self.grain)) for value in found)
         return {
