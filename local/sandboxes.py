@@ -69,10 +69,11 @@ class Sandboxes:
         except Fault as fault:
             return Outcome(fault.document, failed=True)
 
-    def pid_of(self, request_id: str) -> int | None:
-        """Return the process that runs an invocation, if it still does."""
-        found = (s.pid for s, each in self._running.values() if each.request_id == request_id)
-        return next(found, None)
+    def kill(self, request_id: str) -> None:
+        """Kill the sandbox that runs an invocation, if one still does."""
+        for sandbox, invocation in self._running.values():
+            if invocation.request_id == request_id:
+                sandbox.end()
 
     async def stop(self) -> None:
         """Kill every sandbox; invocations under way end in a fault."""

@@ -91,7 +91,7 @@ class Deployment:
             await client.send(asked.method, asked.path, headers, asked.body)
             got = await client.head()
             if asked.kills:
-                await self._kill(client, got)
+                await self._kill(asked, client, got)
             else:
                 await client.rest(got)
         if asked.counts_as not in ("", "passthrough"):
@@ -100,14 +100,15 @@ class Deployment:
             assert got.values("x-ai-gateway-interception-id"), (got.status, got.body)
         self.sent[asked.counts_as or ("killed" if asked.kills else "recorded")] += 1
 
-    async def _kill(self, client: Client, got: Got) -> None:
-        """Kill the sandbox that sends an answer, once some of it has come."""
-        assert await client.piece(got)
+    async def _kill(self, asked: Asked, client: Client, got: Got) -> None:
+        """Kill the sandbox that sends an answer, once that has come as far as is wanted."""
+        while asked.killed_at not in got.body or not got.body:
+            assert await client.piece(got)
         (request_id,) = got.values("x-amzn-requestid")
-        pid = self._front.sandboxes.pid_of(request_id)
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
-        assert not (await client.rest(got)).whole
+        ending = asyncio.create_task(client.rest(got))
+        await asyncio.wait({ending}, timeout=asked.killed_after_seconds)
+        self._front.sandboxes.kill(request_id)
+        await ending
 
     async def tick(
         self, ahead: float, trouble: Trouble | None = None, lets: int = 1

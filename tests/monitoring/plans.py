@@ -6,7 +6,7 @@ fail, and clients of which the gateway is killed in the middle of a stream.
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import final
 
@@ -42,7 +42,8 @@ FAULTS = (
 )
 INVENTED = "model-that-nobody-serves"
 STALL = "tools=Read;stall;at=5"
-"""So far a stream comes; then its gateway is killed."""
+CLOSING_SECONDS = 0.1
+LAST_EVENTS = {"messages": b"message_stop", "chat": b"[DONE]", "responses": b"response.completed"}
 
 
 @final
@@ -50,7 +51,9 @@ STALL = "tools=Read;stall;at=5"
 class Asked:
     """One request. ``person``: whose key it comes with, ``None`` is nobody's.
 
-    ``counts_as`` names what a request without a row counts as; ``kills``: see ``STALL``.
+    ``counts_as`` names what a request without a row counts as. ``kills``: its gateway is killed
+    when the answer holds ``killed_at``, or so many seconds later: in the middle of a stream, or
+    anywhere while the record is being closed.
     """
 
     path: str
@@ -60,6 +63,8 @@ class Asked:
     method: str = "POST"
     counts_as: str = ""
     kills: bool = False
+    killed_at: bytes = b""
+    killed_after_seconds: float = 0.0
 
     @property
     def is_recorded(self) -> bool:
@@ -91,9 +96,15 @@ def any_of(random: Random, people: Sequence[str]) -> Asked:
         return Asked("/nobody/v1/messages", b"{}", (), person, counts_as="route_not_supported")
     if chance < 0.11:
         return recorded(random, dialect, route, INVENTED, "status=404", person)
-    if chance < 0.15:
-        return recorded(random, dialect, route, model, STALL, person, kills=True)
-    if chance < 0.30:
+    if chance < 0.14:
+        stalled = recorded(random, dialect, route, model, STALL, person, stream=True)
+        return replace(stalled, kills=True)
+    if chance < 0.17:
+        served = recorded(random, dialect, route, model, "tools=Read", person, stream=True)
+        after = random.random() * CLOSING_SECONDS
+        last = LAST_EVENTS[dialect]
+        return replace(served, kills=True, killed_at=last, killed_after_seconds=after)
+    if chance < 0.31:
         return recorded(random, dialect, route, model, random.choice(FAULTS), person)
     return recorded(random, dialect, route, model, ";".join(wished(random)), person)
 
@@ -115,9 +126,10 @@ def recorded(
     wish: str,
     person: str,
     *,
-    kills: bool = False,
+    stream: bool | None = None,
 ) -> Asked:
     client = CLIENTS[random.choice(sorted(CLIENTS))]
-    body = ask(dialect, "hello", stream=kills or random.random() < 0.6) | {"model": model}
+    streams = random.random() < 0.6 if stream is None else stream
+    body = ask(dialect, "hello", stream=streams) | {"model": model}
     headers = {"x-fake": wish, "content-type": "application/json", **client}
-    return Asked(route, json.dumps(body).encode(), tuple(headers.items()), person, kills=kills)
+    return Asked(route, json.dumps(body).encode(), tuple(headers.items()), person)

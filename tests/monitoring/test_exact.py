@@ -4,6 +4,7 @@
 """
 
 import os
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,7 +57,9 @@ async def test_after_each_push_counters_are_the_rows_whoever_was_killed(
     rows = await agrees(deployed, LATE)
     ends = [row.closed.outcome for row in rows if row.closed is not None]
     assert len(ends) == len(rows) == sum(each.is_recorded for each in asked)
-    assert ends.count("abandoned") == sum(each.kills for each in asked) > 0
+    killed = Counter(each.killed_at != b"" for each in asked if each.kills)
+    assert 0 < killed[False] <= ends.count("abandoned") <= killed.total()
+    print(f"{killed[False]} killed in a stream, {killed[True]} at its end: {Counter(ends)}")  # noqa: T201 - likewise
     never_begins_anew(deployed, began)
 
 
