@@ -41,7 +41,7 @@ class Sandboxes:
         self._all: set[Sandbox] = set()
         self._idle: list[Sandbox] = []
         self._waiting: deque[asyncio.Future[Sandbox]] = deque()
-        self._running: dict[asyncio.Task[None], Invocation] = {}
+        self._running: dict[asyncio.Task[None], tuple[Sandbox, Invocation]] = {}
         self._stopped = False
 
     async def begin(self, event: bytes, request_id: str = "", trace: str = "") -> Invocation:
@@ -54,7 +54,7 @@ class Sandboxes:
         sandbox = await self._taken()
         invocation = Invocation(event, request_id, trace)
         task = asyncio.create_task(self._run(sandbox, invocation))
-        self._running[task] = invocation
+        self._running[task] = sandbox, invocation
         task.add_done_callback(self._ended)
         return invocation
 
@@ -69,10 +69,16 @@ class Sandboxes:
         except Fault as fault:
             return Outcome(fault.document, failed=True)
 
+    def kill(self, request_id: str) -> None:
+        """Kill the sandbox that runs an invocation, if one still does."""
+        for sandbox, invocation in self._running.values():
+            if invocation.request_id == request_id:
+                sandbox.end()
+
     async def stop(self) -> None:
         """Kill every sandbox; invocations under way end in a fault."""
         self._stopped = True
-        for task, invocation in list(self._running.items()):
+        for task, (_, invocation) in list(self._running.items()):
             task.cancel()
             invocation.end(Fault("Sandbox.Stopped", "The sandbox was stopped"))
         await asyncio.gather(*self._running, return_exceptions=True)

@@ -70,9 +70,7 @@ class Sandbox:
     def rest(self) -> None:
         """Freeze until the next event; killed when there is none for the idle time."""
         self._signal(signal.SIGSTOP)
-        self._expiry = asyncio.get_running_loop().call_later(
-            self._function.idle_seconds, self._expire
-        )
+        self._expiry = asyncio.get_running_loop().call_later(self._function.idle_seconds, self.end)
 
     async def kill(self) -> None:
         """Kill what runs, wait for its end, and close its Runtime API."""
@@ -83,7 +81,8 @@ class Sandbox:
         if self._expiry is not None:
             self._expiry.cancel()
 
-    def _expire(self) -> None:
+    def end(self) -> None:
+        """Kill what runs, this moment: it takes no other event."""
         self._killed = True
         self._signal(signal.SIGKILL)
 

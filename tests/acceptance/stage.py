@@ -24,6 +24,7 @@ from tests.acceptance.words import BASES, CLIENTS, PATHS
 from tests.builders import a_user, at
 from tests.clocks import HeldClock
 from tests.golden.recordings import RECORDINGS
+from tests.recount import disagreement
 from tests.reloads import HeldKeys, a_reload
 
 Document = dict[str, Any]
@@ -216,8 +217,8 @@ class Stage:
     ) -> Told:
         """Have one exchange and read its record.
 
-        Whatever it is about: the bytes are the same on both sides unless it is ``edited``, and
-        there is one more record, opened and closed.
+        Whatever it is about: the bytes are the same on both sides unless it is ``edited``, there
+        is one more record, opened and closed, and the counters say what the rows say.
         """
         body = request if isinstance(request, bytes) else json.dumps(request).encode()
         before = await self.recorded()
@@ -235,6 +236,7 @@ class Stage:
             assert answered.status == script.status
         record = self.record(answered)
         assert record["ended_at"] is not None
+        assert await disagreement(self.store, at(0)) == {}
         return Told(answered, seen, record)
 
     async def replay(self, name: str, *, edited: bool = False, **more: Any) -> Told:  # noqa: ANN401 - as ``tell`` takes it
@@ -317,3 +319,8 @@ async def take_down(stage: Stage) -> None:
 
 
 DAY = timedelta(days=1)
+
+
+async def check(stage: Stage) -> None:
+    """Hold the counters against the rows, whatever a test was about, expired ones included."""
+    assert await disagreement(stage.store, at(0)) == {}

@@ -16,6 +16,7 @@ from aigateway.caller.access import Rule
 from aigateway.relay.assembly import build
 from aigateway.relay.upstream import Answer, UpstreamRequest
 from aigateway.settings import Settings
+from tests.acceptance.published import shown
 from tests.acceptance.sdks import FAILED, NOT_FOUND, asking
 from tests.acceptance.stage import Script, Stage, blocking, set_up, take_down
 from tests.acceptance.words import (
@@ -193,6 +194,7 @@ async def test_row_65_a_provider_that_cannot_be_used_says_so_and_leaves_no_recor
     assert stage.peer.seen == []
     assert await stage.recorded() == 0
     assert await stage.store.counters() == {("J", (code,)): {"n": 1}}
+    assert await shown(stage, "aigw_rejected_total") == {code: 1}
 
 
 @pytest.mark.parametrize("provider", ["off", "broken"])

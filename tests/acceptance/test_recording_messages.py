@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.acceptance.published import shown
 from tests.acceptance.stage import Script, Stage, Told, blocking, counts, rows
 from tests.acceptance.words import (
     ANSWER,
@@ -238,6 +239,9 @@ async def test_row_16_a_rate_limit_passes_with_its_waiting_time(stage: Stage) ->
     assert told.answered.headers["retry-after"] == "17"
     assert told.end == ("failed", "rate_limited")
     assert len(stage.peer.seen) == 1
+    # a model that never answered has no name of its own
+    ended = {"Unknown u-alice POST other anthropic /v1/messages failed": 1}
+    assert await shown(stage, "interceptions_total") == ended
 
 
 async def test_row_17_a_small_model_is_recorded_like_any_other(stage: Stage) -> None:

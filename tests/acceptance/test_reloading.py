@@ -19,6 +19,7 @@ from aigateway.relay.assembly import build
 from aigateway.relay.upstream import Answer, UpstreamRequest
 from aigateway.settings import Settings
 from local.in_process import Answered
+from tests.acceptance.published import shown
 from tests.acceptance.stage import Stage, blocking
 from tests.acceptance.words import PATHS, STOP, block, delta, message, messages, sse, start, text
 from tests.breaking import Outage
@@ -80,6 +81,8 @@ async def test_row_65_disabled_unknown_and_errored_providers_are_refused_and_not
     ]
     assert b"the key sk-p...nted cannot be read" in found[2].body
     assert (stage.peer.seen, await stage.recorded()) == ([], 0)
+    moved = {"provider_disabled": 1, "provider_error": 1, "route_not_supported": 1}
+    assert await shown(stage, "aigw_rejected_total") == moved
 
 
 async def test_row_66_one_broken_row_is_an_error_and_the_others_are_served(stage: Stage) -> None:

@@ -15,6 +15,7 @@ from aigateway.relay.assembly import build
 from aigateway.relay.upstream import Answer, UpstreamRequest
 from aigateway.settings import Settings
 from aigateway.wire.messages import ResponseHead
+from tests.acceptance.published import shown
 from tests.acceptance.sdks import REFUSED, asking
 from tests.acceptance.stage import Script, Stage, blocking, rows, set_up, take_down
 from tests.acceptance.words import (
@@ -136,6 +137,7 @@ async def test_row_52_pass_through_is_exact_keyed_counted_and_not_recorded(stage
     assert await stage.recorded() == 0
     ((kind, key),) = await stage.store.counters()
     assert (kind, key) == ("P", ("openai", "/v1/models", "GET"))
+    assert await shown(stage, "passthrough_total") == {"GET openai /v1/models": 1}
 
 
 async def test_row_53_the_base_urls_own_path_stays_in_front(stage: Stage) -> None:
@@ -293,6 +295,7 @@ async def test_row_82_a_key_that_is_no_good_is_refused_once_in_the_dialects_word
     assert answer.headers["x-should-retry"] == "false"
     assert answer.headers["x-ai-gateway-error"] == "invalid_gateway_key"
     assert await stage.store.counters() == {("J", ("invalid_gateway_key",)): {"n": 1}}
+    assert await shown(stage, "aigw_rejected_total") == {"invalid_gateway_key": 1}
     assert stage.peer.seen == []
     if why != "expired":
         assert await stage.recorded() == 0

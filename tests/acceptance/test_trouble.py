@@ -9,6 +9,7 @@ import pytest
 from aigateway.relay.assembly import build
 from aigateway.settings import Settings
 from local.in_process import Answered, call
+from tests.acceptance.published import shown
 from tests.acceptance.stage import Script, Stage, blocking
 from tests.acceptance.words import (
     PROVIDER_KEY,
@@ -23,6 +24,7 @@ from tests.acceptance.words import (
 from tests.reloads import provider_key
 
 PATH = "/trouble/v1/messages"
+CIRCUIT = "/v1/messages m-1 trouble"
 OVERLOADED = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
 LIMITED = {"type": "error", "error": {"type": "rate_limit_error", "message": "Slow down"}}
 REVOKED = {"type": "error", "error": {"type": "authentication_error", "message": "No such key"}}
@@ -65,6 +67,16 @@ async def levels(stage: Stage) -> dict[str, int]:
     return {gauge.key[2]: gauge.values["v"] for gauge in await stage.store.gauges("CB")}
 
 
+async def key_states(stage: Stage) -> dict[str, float]:
+    """Return how many keys are in each state, as the metric says."""
+    found = await shown(stage, "key_pool_state")
+    return {
+        state: value
+        for provider, _, state, value in ((*k.partition(" "), v) for k, v in found.items())
+        if provider == "trouble"
+    }
+
+
 def failed(stage: Stage, answered: Answered) -> tuple[object, ...]:
     record = stage.record(answered)
     assert record["ended_at"] is not None
@@ -78,6 +90,7 @@ async def test_row_55_a_breaker_opens_refuses_tries_and_closes(stage: Stage) -> 
     for _ in range(2):
         assert (await asked(stage, blocking(LIMITED, 429))).status == 429
     assert await levels(stage) == {"m-1": 2}
+    assert await shown(stage, "circuit_breaker_state") == {CIRCUIT: 1}
     refused = await asked(stage)
     assert (refused.status, refused.headers["retry-after"]) == (503, "30")
     assert refused.headers["x-ai-gateway-error"] == "circuit_open"
@@ -90,6 +103,8 @@ async def test_row_55_a_breaker_opens_refuses_tries_and_closes(stage: Stage) -> 
     assert await levels(stage) == {"m-1": 0}
     moved = {("trouble", "/v1/messages", "m-1"): {"tr": 1, "rj": 1}}
     assert await counted(stage, "B") == moved
+    for name, value in (("trips_total", 1), ("rejects_total", 1), ("state", 0)):
+        assert await shown(stage, f"circuit_breaker_{name}") == {CIRCUIT: value}
 
 
 async def test_row_55_a_trial_under_way_is_half_open(stage: Stage) -> None:
@@ -103,6 +118,7 @@ async def test_row_55_a_trial_under_way_is_half_open(stage: Stage) -> None:
     async with asyncio.timeout(10):
         while await levels(stage) != {"m-1": 1}:  # noqa: ASYNC110 - what is stored is looked at
             await asyncio.sleep(0)
+    assert await shown(stage, "circuit_breaker_state") == {CIRCUIT: 0.5}
     assert (await asked(stage)).status == 503
     trial.cancel()
     await asyncio.gather(trial, return_exceptions=True)
@@ -120,6 +136,7 @@ async def test_row_56_of_six_at_once_two_are_trials(stage: Stage) -> None:
     assert len(stage.peer.seen) == 3
     assert await levels(stage) == {"m-1": 0}
     assert (await counted(stage, "B"))["trouble", "/v1/messages", "m-1"]["rj"] == 4
+    assert await shown(stage, "circuit_breaker_rejects_total") == {CIRCUIT: 4}
 
 
 async def test_row_57_a_limited_key_is_passed_over_and_comes_back(stage: Stage) -> None:
@@ -134,12 +151,16 @@ async def test_row_57_a_limited_key_is_passed_over_and_comes_back(stage: Stage) 
     assert await counted(stage, "K") == {("trouble",): {"r:rate_limited": 1}}
     ((_, moved),) = (await counted(stage, "R")).items()
     assert (moved["k1"], moved["ks"]) == (1, 2)
+    assert await shown(stage, "key_pool_state_transitions_total") == {"trouble rate_limited": 1}
+    assert await shown(stage, "key_pool_failover_attempts_sum") == {"trouble": 2}
+    assert (await key_states(stage)) == {"valid": 1, "temporary": 1, "permanent": 0}
     first, second = PROVIDER_KEY, provider_key("k2")
     assert tried(stage) == [first, second]
     stage.clock.advance(28)
     await asked(stage, FINE)
     await asked(stage, FINE)
     assert tried(stage) == [first, second, second, first]
+    assert (await key_states(stage)) == {"valid": 2, "temporary": 0, "permanent": 0}
     bodies = {seen.body for seen in stage.peer.seen}
     assert len(bodies) == 1
 
@@ -167,6 +188,8 @@ async def test_row_57_what_is_passed_through_takes_the_next_key_too(stage: Stage
     assert tried(stage) == [PROVIDER_KEY, provider_key("k2")]
     ((_, moved),) = (await counted(stage, "P")).items()
     assert (moved["n"], moved["k1"], moved["ks"]) == (1, 1, 2)
+    assert await shown(stage, "key_pool_failover_attempts_sum") == {"trouble": 2}
+    assert await shown(stage, "passthrough_total") == {"GET trouble /v1/models": 1}
 
 
 async def test_row_58_when_all_are_limited_the_shortest_wait_is_told(stage: Stage) -> None:
@@ -183,6 +206,8 @@ async def test_row_58_when_all_are_limited_the_shortest_wait_is_told(stage: Stag
     assert len(stage.peer.seen) == 2
     moved = {"r:rate_limited": 2, "x:rate_limited": 2}
     assert await counted(stage, "K") == {("trouble",): moved}
+    assert await shown(stage, "key_pool_exhaustions_total") == {"rate_limited trouble": 2}
+    assert (await key_states(stage)) == {"valid": 0, "temporary": 2, "permanent": 0}
 
 
 async def test_row_58_when_none_is_accepted_there_is_nothing_to_wait_for(stage: Stage) -> None:
@@ -194,6 +219,8 @@ async def test_row_58_when_none_is_accepted_there_is_nothing_to_wait_for(stage: 
     assert failed(stage, answered) == ("unauthorized", 401, 2)
     moved = {"r:unauthorized": 2, "x:auth_failed": 1}
     assert await counted(stage, "K") == {("trouble",): moved}
+    assert await shown(stage, "key_pool_exhaustions_total") == {"auth_failed trouble": 1}
+    assert await shown(stage, "key_pool_state_transitions_total") == {"trouble unauthorized": 2}
 
 
 async def test_row_58_an_answer_of_ours_has_the_shape_of_the_dialect(stage: Stage) -> None:
@@ -222,6 +249,7 @@ async def test_row_59_a_limit_within_a_stream_is_passed_on(stage: Stage) -> None
     assert tried(stage) == [PROVIDER_KEY]
     assert failed(stage, answered) == ("rate_limited", 200, 1)
     assert await counted(stage, "K") == {}
+    assert await shown(stage, "key_pool_state_transitions_total") == {}
     await asked(stage, FINE)
     assert tried(stage) == [PROVIDER_KEY] * 2
 

@@ -107,13 +107,17 @@ class Product:
         url = f"{self.api}/api/v2/aibridge/{path}"
         return call(url, headers={"Coder-Session-Token": key or self.key})
 
-    def aigw(self, *command: str) -> str:
-        """Run a command line on the product's store, as the hint of the start shows it."""
+    @property
+    def shown(self) -> dict[str, str]:
+        """Return the variables by which others find the product's store, as its hint says."""
         hint = next(line for line in self.lines if line.endswith(" session last"))
-        shown = dict(word.split("=", 1) for word in shlex.split(hint) if "=" in word)
+        return dict(word.split("=", 1) for word in shlex.split(hint) if "=" in word)
+
+    def aigw(self, *command: str) -> str:
+        """Run a command line on the product's store."""
         done = subprocess.run(
             [sys.executable, "-m", "cli", *command],
-            env=clean_environment(self.state.parent, shown),
+            env=clean_environment(self.state.parent, self.shown),
             capture_output=True,
             text=True,
             check=True,

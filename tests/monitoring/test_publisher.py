@@ -156,9 +156,26 @@ async def test_a_provider_has_one_status_at_a_time(
     found = held(prometheus, instance, now(clock), f"({NEW}|{OLD})provider_info")
     assert sorted(dict(labels)["status"] for labels in found) == ["disabled", "disabled"]  # type: ignore[call-overload]  # pairs
     clock.advance(60)
-    await store.put_provider(ProviderRow("main", {}, 3), 2)
+
+
+async def test_row_68_a_removed_providers_series_ends_with_the_next_success(
+    store: SqliteStore, clock: HeldClock, prometheus: Prometheus, instance: str
+) -> None:
+    document = {"name": "main", "type": "anthropic", "api_keys": []}
+    await store.put_provider(ProviderRow("main", document, 1), None)
     await a_reload(clock).run(store)
+    publisher = a_publisher(prometheus.write_url, instance, clock)
     await publisher.run(store)
+    info = f"({NEW}|{OLD})provider_info"
+    assert len(held(prometheus, instance, now(clock), info)) == 2
+    await store.put_provider(ProviderRow("main", document | {"deleted_at": "now"}, 2), 1)
+    clock.advance(60)
+    await publisher.run(store)
+    assert len(held(prometheus, instance, now(clock), info)) == 2, "it was not reloaded yet"
+    await a_reload(clock).run(store)
+    clock.advance(60)
+    await publisher.run(store)
+    assert held(prometheus, instance, now(clock), info) == {}
 
 
 async def test_what_is_in_flight_is_shown_and_ends(

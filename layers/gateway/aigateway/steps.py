@@ -8,6 +8,7 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import final
 
 from aigateway.interception import TOKEN_NAMES, UNKNOWN_MODEL, Closed, Opened
@@ -16,6 +17,7 @@ from aigateway.transcript.facts import ToolUsage
 DURATION_SECONDS = (0.5, 2.0, 5.0, 15.0, 30.0, 60.0, 120.0)
 FIRST_BYTE_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 KEY_ATTEMPTS = (1.0, 2.0, 3.0, 4.0, 5.0, 10.0, 25.0)
+MILLISECOND = timedelta(milliseconds=1)
 
 NAME_LIMIT_BYTES = 128
 COUNTED_TOOL = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
@@ -102,13 +104,13 @@ def steps_of_closing(opened: Opened, closed: Closed) -> tuple[Step, ...]:
 
 
 def _add_times(amounts: Counter[str], opened: Opened, closed: Closed) -> None:
-    seconds = max((closed.ended_at - opened.started_at).total_seconds(), 0.0)
-    amounts[f"d{bucket(DURATION_SECONDS, seconds)}"] = 1
-    amounts["ds"] = round(seconds * 1000)
+    lasted = max(closed.ended_at - opened.started_at, timedelta())
+    amounts[f"d{bucket(DURATION_SECONDS, lasted.total_seconds())}"] = 1
+    amounts["ds"] = round(lasted / MILLISECOND)
     if closed.first_byte_at is not None:
-        waited = max((closed.first_byte_at - opened.started_at).total_seconds(), 0.0)
-        amounts[f"b{bucket(FIRST_BYTE_SECONDS, waited)}"] = 1
-        amounts["bs"] = round(waited * 1000)
+        waited = max(closed.first_byte_at - opened.started_at, timedelta())
+        amounts[f"b{bucket(FIRST_BYTE_SECONDS, waited.total_seconds())}"] = 1
+        amounts["bs"] = round(waited / MILLISECOND)
     if closed.key_attempts:
         amounts[f"k{bucket(KEY_ATTEMPTS, closed.key_attempts)}"] = 1
         amounts["ks"] = closed.key_attempts
