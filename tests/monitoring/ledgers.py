@@ -12,6 +12,7 @@ from tests.builders import a_closed, a_tool, a_usage, an_opened
 
 Labels = tuple[tuple[str, str], ...]
 Values = dict[Labels, float]
+NEW = "coder_ai_gateway_"
 PEOPLE = ("u-alice", "u-bob")
 MODELS = ("claude-sonnet-4-5", "claude-haiku-4-5")
 BOUNDS = {
@@ -43,9 +44,7 @@ async def traffic(store: Store, number: int) -> None:
     )
 
 
-def truth(
-    counters: Mapping[CounterKey, Mapping[str, int]], prefix: str = "coder_ai_gateway_"
-) -> Values:
+def truth(counters: Mapping[CounterKey, Mapping[str, int]], prefix: str = NEW) -> Values:
     """Return every counter series that these counters mean, names with one of the prefixes."""
     values: Counter[Labels] = Counter()
     for (kind, parts), amounts in counters.items():
@@ -55,6 +54,8 @@ def truth(
             values[key("passthrough_total", **named)] += amounts["n"]
         if kind == "R":
             values.update(counted(parts, amounts))
+    if prefix == NEW:
+        values.update(unpriced(counters))
     found: Values = {**values, **bucketed(counters)}
     return {renamed(labels, prefix): value for labels, value in found.items()}
 
@@ -76,6 +77,18 @@ def counted(parts: tuple[str, ...], amounts: Mapping[str, int]) -> "Counter[Labe
         if word == "n":
             named = {"provider": provider, "model": model, "name": rest}
             values[key("non_injected_tool_selections_total", **named)] = amount
+    return values
+
+
+def unpriced(counters: Mapping[CounterKey, Mapping[str, int]]) -> "Counter[Labels]":
+    """Return the one family of cost control that counts here: it never had the older names."""
+    values: Counter[Labels] = Counter()
+    for (kind, parts), amounts in counters.items():
+        for attribute, amount in amounts.items() if kind == "R" else ():
+            word, _, provider_type = attribute.partition(":")
+            if word == "up":
+                named = {"provider": parts[0], "model": parts[1], "provider_type": provider_type}
+                values[key("cost_control_unpriced_token_usage_records_total", **named)] += amount
     return values
 
 
