@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any, final
 
-from aigateway.interception import Closed
+from aigateway.interception import Closed, Heard
 from aigateway.ledger.listing import Filter, Reach, Window
 from aigateway.ledger.rows import Interception
 from aigateway.ledger.store import CounterKey, Reading
@@ -27,6 +27,7 @@ ModelLabel = Callable[[str, str], str]
 """From a provider and a model to the value of the label ``model``."""
 
 OURS = "coder_ai_gateway_"
+COST = "aigw_cost_usd_total"
 FINER = re.compile("reasoning|audio|prediction|ephemeral|thinking")
 """Which of the numbers beside the four counts are types of tokens."""
 PAGE_ROWS = 500
@@ -68,7 +69,11 @@ def recounted(rows: Iterable[Interception], label: ModelLabel = by_name) -> Valu
             sums[key(name, **labels)] += amount
         for name, labels, scale, value in _observations(row, row.closed, where):
             observed[key(name, **labels), scale].append(value)
-    values: Values = {series: amount for series, amount in sums.items() if amount}
+    values: Values = {
+        series: amount / 1_000_000 if dict(series)["__name__"] == COST else amount
+        for series, amount in sums.items()
+        if amount
+    }
     for (series, scale), found in observed.items():
         values.update(scale.histogram(series, found))
     return values
@@ -85,10 +90,10 @@ def _amounts(row: Interception, closed: Closed, where: dict[str, str]) -> Amount
     yield f"{OURS}interceptions_total", whose | request, 1
     if opened.prompt is not None and opened.prompt.text:
         yield f"{OURS}prompts_total", whose, 1
-    for fact in (heard.fact for heard in closed.rows):
+    for heard in closed.rows:
+        fact = heard.fact
         if isinstance(fact, TokenUsage):
-            for kind, amount in tokens_of(fact).items():
-                yield f"{OURS}tokens_total", whose | {"type": kind}, amount
+            yield from _tokens(row, heard, fact, whose)
         elif isinstance(fact, ToolUsage):
             is_plain = re.fullmatch(r"[A-Za-z0-9_.:/-]{1,64}", fact.name)
             named = where | {"name": fact.name if is_plain else "other"}
@@ -97,6 +102,18 @@ def _amounts(row: Interception, closed: Closed, where: dict[str, str]) -> Amount
         yield "aigw_usage_missing_total", where | {"reason": why_missing(closed)}, 1
     if closed.outcome == "abandoned":
         yield "aigw_orphans_closed_total", {}, 1
+
+
+def _tokens(row: Interception, heard: Heard, usage: TokenUsage, whose: dict[str, str]) -> Amounts:
+    for kind, amount in tokens_of(usage).items():
+        yield f"{OURS}tokens_total", whose | {"type": kind}, amount
+    of_model = {name: whose[name] for name in ("provider", "model")}
+    if heard.charge is None:
+        typed = of_model | {"provider_type": row.opened.provider_type}
+        yield f"{OURS}cost_control_unpriced_token_usage_records_total", typed, 1
+    else:
+        payer = of_model | {"initiator_id": row.opened.initiator_id}
+        yield COST, payer, heard.charge.cost_micros
 
 
 def tokens_of(usage: TokenUsage) -> Mapping[str, int]:

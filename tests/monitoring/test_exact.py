@@ -25,8 +25,9 @@ OLD = "coder_aibridged_"
 RECOUNTED = (
     f"({OURS}|{OLD})(interceptions_total|interceptions_duration_seconds_.+|prompts_total"
     "|tokens_total|injected_.+|non_injected_.+|key_pool_failover_attempts_.+|passthrough_total"
-    "|key_pool_state_transitions_total|key_pool_exhaustions_total)"
-    "|aigw_(usage_missing|rejected|orphans_closed)_total|aigw_time_to_first_byte_seconds_.+"
+    "|key_pool_state_transitions_total|key_pool_exhaustions_total"
+    "|cost_control_unpriced_token_usage_records_total)"
+    "|aigw_(usage_missing|rejected|orphans_closed|cost_usd)_total|aigw_time_to_first_byte_seconds_.+"
 )
 
 
@@ -117,7 +118,8 @@ async def marked(deployed: Deployment) -> Values:
 
 
 def is_twinned(series: tuple[tuple[str, str], ...]) -> bool:
-    return dict(series)["__name__"].startswith(OURS)
+    name = dict(series)["__name__"]
+    return name.startswith(OURS) and not name.startswith(f"{OURS}cost_control_")
 
 
 def as_old(series: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:

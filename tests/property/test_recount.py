@@ -1,16 +1,18 @@
 """Counters and rows agree, whatever is recorded."""
 
 from collections import defaultdict
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as some
 
-from aigateway.interception import Closed, Opened
+from aigateway.interception import Charge, Closed, Opened
 from aigateway.ledger.rows import whole
 from aigateway.ledger.store import CounterKey
 from aigateway.steps import orphaned, steps_of_closing
+from aigateway.transcript.facts import TokenUsage
 from tests.builders import a_closed, a_thought, a_tool, a_usage, an_opened
 from tests.recount import counted, differing, recounted
 
@@ -43,7 +45,7 @@ OPENED = some.builds(
 @some.composite
 def records(draw: Any) -> tuple[Opened, Closed]:  # noqa: ANN401 - Hypothesis' own form
     opened = draw(OPENED)
-    return opened, closed_after(
+    closed = closed_after(
         opened,
         draw(TIMES),
         *draw(some.lists(FACTS, max_size=4)),
@@ -53,6 +55,16 @@ def records(draw: Any) -> tuple[Opened, Closed]:  # noqa: ANN401 - Hypothesis' o
         deaf=draw(some.sampled_from([None, "frame_too_large"])),
         notes=draw(some.sampled_from([{}, {"usage_refused": 1}])),
     )
+    charged = tuple(
+        replace(row, charge=draw(CHARGES) if isinstance(row.fact, TokenUsage) else None)
+        for row in closed.rows
+    )
+    return opened, replace(closed, rows=charged)
+
+
+CHARGES = some.one_of(
+    some.none(), some.builds(Charge, some.integers(0, 10**9), some.just("v"), *[some.none()] * 5)
+)
 
 
 def closed_after(opened: Opened, micros: int, *facts: Any, **changed: Any) -> Closed:  # noqa: ANN401 - as ``a_closed`` takes them

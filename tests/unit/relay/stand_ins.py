@@ -107,6 +107,9 @@ class NotingRecords:
             await asyncio.Event().wait()
         return self.found.pop(0) if self.found else None
 
+    async def remains(self, opened: object) -> Closed | None:
+        raise NotImplementedError
+
     async def orphans(self, before: object, most: int) -> tuple[Opened, ...]:
         return ()
 

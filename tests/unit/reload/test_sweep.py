@@ -14,7 +14,7 @@ from aigateway.reload.sweep import abandoned_record, purge, repair_parents, swee
 from aigateway.steps import steps_of_closing
 from aigateway.transcript.facts import AnsweredCall
 from tests.breaking import Breaking
-from tests.builders import T0, a_closed, a_tool, an_opened, at
+from tests.builders import T0, a_closed, a_tool, a_usage, an_opened, at
 from tests.told import Told
 
 MINUTE = 60.0
@@ -64,6 +64,20 @@ def test_an_abandoned_record_ends_at_the_latest_when_an_exchange_must() -> None:
     assert (record.outcome, record.error_type) == ("abandoned", "unknown")
     assert record.usage_missing
     assert abandoned_record(opened, at(5)).ended_at == at(5)
+
+
+def test_what_is_left_of_an_answer_belongs_to_the_abandoned_record() -> None:
+    opened = an_opened(0, answered_calls=(AnsweredCall("toolu_0", None, 3),))
+    parents = Parents("parent", "root")
+    left = a_closed(opened, a_usage(), a_tool(), parents=parents, provider_model="served")
+    record = abandoned_record(opened, at(5), left)
+    assert (record.rows, record.parents, record.provider_model) == (left.rows, parents, "served")
+    assert (record.outcome, record.error_type, record.ended_at) == ("abandoned", "unknown", at(5))
+    assert not record.usage_missing
+    assert not record.parents_unknown
+    without = abandoned_record(opened, at(5), a_closed(opened, a_tool()))
+    assert without.usage_missing
+    assert without.parents_unknown
 
 
 async def test_one_orphan_that_cannot_be_closed_stops_no_other(store: SqliteStore) -> None:

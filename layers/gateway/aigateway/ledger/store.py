@@ -75,6 +75,12 @@ class Records(Recording, Protocol):
     async def orphans(self, before: datetime, most: int) -> tuple[Opened, ...]:
         """Return records started before ``before`` and never closed, oldest first."""
 
+    async def remains(self, opened: Opened) -> Closed | None:
+        """Return what a closing that was cut short had stored of an open record's answer.
+
+        How and when that answer ended is not known.
+        """
+
     async def unparented(self, most: int) -> tuple[Opened, ...]:
         """Return records closed with ``parents_unknown``, oldest first, prompts left out."""
 

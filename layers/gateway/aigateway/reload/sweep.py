@@ -1,5 +1,6 @@
 """Closes what was opened and never closed, finds late parents, deletes what has expired."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from aigateway.errors import LedgerFault
@@ -7,6 +8,7 @@ from aigateway.interception import Closed, Opened
 from aigateway.ledger.store import ParentQuery, Records
 from aigateway.steps import orphaned, steps_of_closing
 from aigateway.telemetry.journal import SILENT, Journal
+from aigateway.transcript.facts import TokenUsage
 
 ORPHAN_AGE = timedelta(minutes=20)
 """An exchange lives 15 minutes at most, and a closing write that is still under way must never
@@ -28,8 +30,8 @@ async def sweep(records: Records, now: datetime, journal: Journal = SILENT) -> i
     closed = 0
     failed: LedgerFault | None = None
     for opened in await records.orphans(now - ORPHAN_AGE, ORPHANS_A_RUN):
-        abandoned = abandoned_record(opened, now)
         try:
+            abandoned = abandoned_record(opened, now, await records.remains(opened))
             steps = (*steps_of_closing(opened, abandoned), *orphaned())
             if await records.close(opened, abandoned, steps):
                 closed += 1
@@ -72,15 +74,19 @@ async def purge(records: Records, now: datetime) -> int:
     return await records.purge(now, EXPIRED_A_RUN)
 
 
-def abandoned_record(opened: Opened, now: datetime) -> Closed:
-    """Return the closing of a record that nobody will close any more."""
-    return Closed(
-        id=opened.id,
+def abandoned_record(opened: Opened, now: datetime, left: Closed | None = None) -> Closed:
+    """Return the closing of a record that nobody will close any more; ``left``: what remains."""
+    ended_at = min(now, opened.started_at + EXCHANGE_LIMIT)
+    known = left or Closed(opened.id, "abandoned", ended_at)
+    usages = [row.fact for row in known.rows if isinstance(row.fact, TokenUsage)]
+    return replace(
+        known,
         outcome="abandoned",
-        ended_at=min(now, opened.started_at + EXCHANGE_LIMIT),
+        ended_at=ended_at,
         error_type="unknown",
-        usage_missing=True,
-        parents_unknown=_has_unknown_parents(opened),
+        usage_missing=not usages,
+        usage_partial=any(usage.partial for usage in usages),
+        parents_unknown=known.parents is None and _has_unknown_parents(opened),
     )
 
 

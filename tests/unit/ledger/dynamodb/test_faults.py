@@ -10,9 +10,11 @@ from aigateway.interception import Closed, Opened
 from aigateway.ledger.dynamodb import DynamoStore
 from aigateway.ledger.listing import Filter, Reach, Window
 from aigateway.ledger.rows import Interception, Session
+from aigateway.reload.sweep import sweep
 from aigateway.steps import Step, steps_of_closing
 from tests.builders import a_closed, a_thought, a_tool, a_usage, an_opened, at
 from tests.contract.stand_in import at_once
+from tests.recount import disagreement
 from tests.unit.ledger.dynamodb.faulty import FaultyConnection, canceled, refusal, unanswered
 
 ALL = Reach(None)
@@ -284,6 +286,28 @@ async def test_what_was_written_before_a_crash_survives_the_sweep(
     assert found.closed is not None
     assert found.closed.outcome == "abandoned"
     assert found.closed.rows == heard.rows
+
+
+async def test_what_a_crash_left_of_an_answer_is_counted_by_the_sweep(
+    store: DynamoStore, faulty: FaultyConnection, table_name: str
+) -> None:
+    """A gateway died between the texts of its answer and the transaction that closes."""
+    opened = an_opened()
+    first_byte_at = at(0.3)
+    heard = a_closed(opened, a_usage(), a_tool(), a_thought(), first_byte_at=first_byte_at)
+    await store.open(opened)
+    faulty.fails("TransactWriteItems", unanswered(), times=6)
+    with pytest.raises(RecorderUnavailable):
+        await closing(store, opened, heard)
+    sweeper = DynamoStore(table_name, connection=faulty, pause=at_once)
+    assert await sweep(sweeper, NOW) == 1
+    found = await stored(sweeper, opened)
+    assert found is not None
+    assert found.closed is not None
+    assert found.closed.rows == heard.rows
+    assert (found.closed.outcome, found.closed.usage_missing) == ("abandoned", False)
+    assert found.tokens == heard.tokens == (await the_session(sweeper)).tokens
+    assert await disagreement(sweeper, NOW) == {}
 
 
 async def test_the_texts_are_those_of_the_closing_that_won(

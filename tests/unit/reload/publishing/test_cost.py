@@ -8,6 +8,7 @@ from typing import final
 
 import pytest
 
+from aigateway.ledger.prices import Prices
 from aigateway.ledger.sqlite import SqliteStore
 from aigateway.pool.providers import ProviderRow
 from aigateway.reload.publish import Publisher, Sinks
@@ -51,7 +52,7 @@ class Receiver:
 
 async def work(store: SqliteStore) -> None:
     """A little of everybody's work with each model."""
-    random = Random(1)  # noqa: S311 - the same work each time
+    random, prices = Random(1), Prices()  # noqa: S311 - the same work each time
     for person in range(PEOPLE):
         for model in MODELS * TURNS:
             opened = an_opened(
@@ -71,7 +72,7 @@ async def work(store: SqliteStore) -> None:
                 key_attempts=1,
                 outcome=random.choice(["completed"] * 9 + ["failed"]),
             )
-            await store.count(steps_of_closing(opened, closed))
+            await store.count(steps_of_closing(opened, prices.priced(opened, closed)))
 
 
 @pytest.fixture

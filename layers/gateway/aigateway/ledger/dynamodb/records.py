@@ -12,10 +12,10 @@ from collections import OrderedDict
 from datetime import datetime
 from typing import Any
 
-from aigateway.clock import Clock
+from aigateway.clock import Clock, micros
 from aigateway.errors import RecorderUnavailable
 from aigateway.interception import Closed, Opened
-from aigateway.ledger.documents import opened_text
+from aigateway.ledger.documents import closed_from, opened_text, unpacked
 from aigateway.ledger.dynamodb.closing import Closing, Known, committed
 from aigateway.ledger.dynamodb.connection import Range, Table
 from aigateway.ledger.dynamodb.ground import Ground, log
@@ -227,6 +227,16 @@ class DynamoRecords(Ground):
         return tuple(
             interception_from(item, texts_of(item, found).prompt).opened for item in open_rows
         )
+
+    async def remains(self, opened: Opened) -> Closed | None:
+        pk, sk = record_key(opened)
+        item: Item = {"pk": pk, "sk": sk, "pl": f"{ANSWER_PART}"}
+        found = await self._payloads.found([item])
+        answer = texts_of(item, found).answer if found else None
+        if answer is None:
+            return None
+        row = {"outcome": "abandoned", "ended_at": micros(opened.started_at)}
+        return closed_from(opened.id, row | unpacked(answer).get("more", {}), answer)
 
     async def purge(self, now: datetime, most: int) -> int:  # noqa: ARG002 - the contract's
         """Do nothing: the table expires its items by itself."""

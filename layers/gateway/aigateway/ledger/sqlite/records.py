@@ -192,6 +192,10 @@ class SqliteRecords:
         rows = await self._database.read(lambda c: c.execute(ORPHANS, bounds).fetchall())
         return tuple(full(row).opened for row in rows)
 
+    async def remains(self, opened: Opened) -> Closed | None:  # noqa: ARG002 - the contract's
+        """Return nothing: rows and record are one transaction."""
+        return None
+
     async def unparented(self, most: int) -> tuple[Opened, ...]:
         rows = await self._database.read(lambda c: c.execute(UNPARENTED, (most,)).fetchall())
         return tuple(bare(row).opened for row in rows)
