@@ -109,6 +109,7 @@ deploy: build .venv-run/ready  # build, `sam deploy --guided`, and the settings 
 lock: $(UV_FILE)  # requirements/ from pyproject.toml; `make lock UPGRADE=--upgrade` takes newer versions
 	@$(call lock_into,requirements,$(UPGRADE))
 	cp requirements/gateway.txt layers/gateway/requirements.txt
+	cp requirements/trace.txt layers/tracing/requirements.txt
 
 # The files are one resolution: what dev.txt pins holds in the smaller ones. Pins already there are
 # kept, so this gives the same files on any day.
@@ -116,6 +117,7 @@ LOCK = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes 
 lock_into = $(LOCK) $(2) --group dev -o $(1)/dev.txt \
 	&& $(LOCK) $(2) --group run -c $(1)/dev.txt -o $(1)/run.txt \
 	&& $(LOCK) $(2) --group gateway -c $(1)/dev.txt -o $(1)/gateway.txt \
+	&& $(LOCK) $(2) --group trace -c $(1)/dev.txt -o $(1)/trace.txt \
 	&& $(LOCK) $(2) --group sam -o $(1)/sam.txt \
 	&& $(LOCK) $(2) --group aws -o $(1)/aws.txt \
 	&& $(LOCK) $(2) --group api -o $(1)/api.txt \
@@ -127,6 +129,7 @@ check-lock: $(UV_FILE)
 	rm -rf .uv/lock && mkdir -p .uv/lock && cp requirements/*.txt .uv/lock/
 	{ $(call lock_into,.uv/lock,--offline); } 2>/dev/null || { $(call lock_into,.uv/lock); }
 	diff -r requirements .uv/lock && diff requirements/gateway.txt layers/gateway/requirements.txt \
+		&& diff requirements/trace.txt layers/tracing/requirements.txt \
 		|| { echo 'the lock does not fit pyproject.toml: make lock' >&2; exit 1; }
 	! grep -in 'http[s]*:\|file:' requirements/*.txt
 

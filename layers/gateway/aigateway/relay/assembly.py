@@ -1,16 +1,17 @@
 """Puts the gateway together and picks every implementation of its parts."""
 
 import logging
+import os
 from collections.abc import MutableMapping
 from typing import Any, final
 
 from aigateway.caller.principals import signer_of
 from aigateway.clock import Clock, SystemClock
-from aigateway.ledger.store import Store
+from aigateway.ledger.store import Recording, Store
 from aigateway.pool.keyring import Keyrings
 from aigateway.pool.secrets import Secrets
 from aigateway.pool.snapshot import Pool
-from aigateway.relay.app import Gateway
+from aigateway.relay.app import Gateway, Serving
 from aigateway.relay.asgi import Receive, Send
 from aigateway.relay.bedrock_upstream import BedrockUpstream
 from aigateway.relay.callers import Callers
@@ -25,6 +26,7 @@ from aigateway.relay.upstream import Upstream
 from aigateway.settings import Settings
 from aigateway.telemetry.correlation import correlated
 from aigateway.telemetry.journal import SILENT, Journal
+from aigateway.telemetry.spans import Traces
 from aigateway.wire.messages import RequestHead
 
 logger = logging.getLogger(__name__)
@@ -38,7 +40,7 @@ class App:
 
     def __init__(
         self,
-        gateway: Gateway,
+        gateway: Serving,
         store: Store,
         upstream: Upstream,
         refresh: Refresh,
@@ -89,11 +91,21 @@ def build(
     clock: Clock | None = None,
     upstream: Upstream | None = None,
     journal: Journal = SILENT,
+    traces: Traces | None = None,
 ) -> App:
-    """Return the gateway as an ASGI app; ``journal`` hears of its records."""
+    """Return the gateway as an ASGI app; ``journal`` hears of its records.
+
+    ``traces`` stands in for what the settings choose.
+    """
     clock = clock or SystemClock()
+    traces = traces or _traces(settings, clock)
     allowed = settings.allowed_private_cidrs
     upstream = BedrockUpstream(upstream or Http1Upstream(clock, allowed), secrets, clock)
+    records: Recording = Recorder(store, journal)
+    if traces is not None:
+        from aigateway.relay.traced import TracedRecords, TracedUpstream  # noqa: PLC0415 - off by default
+
+        upstream, records = TracedUpstream(upstream), TracedRecords(records)
     pool, rings = Pool(), Keyrings()
     refresh = Refresh(
         store,
@@ -112,10 +124,37 @@ def build(
         per_second=settings.requests_per_second,
     )
     outgoing = Outgoing(settings, secrets, upstream, rings, store, clock)
-    recorder = Recorder(store, journal)
-    gateway = Gateway(
-        settings, clock, recorder, outgoing, intake, refresh, limits=limits, journal=journal
+    gateway: Serving = Gateway(
+        settings, clock, records, outgoing, intake, refresh, limits=limits, journal=journal
     )
+    if traces is not None:
+        from aigateway.relay.traced import TracedGateway  # noqa: PLC0415 - likewise
+
+        gateway = TracedGateway(gateway, traces, clock)
     for name in settings.unknown:
         logger.warning("unknown variable", extra={"variable": name})
     return App(gateway, store, upstream, refresh, takes_signatures="iam" in settings.auth_modes)
+
+
+def _traces(settings: Settings, clock: Clock) -> Traces | None:
+    """Return where traces go, if anywhere. Without the packages of tracing a gateway serves, too."""
+    if not settings.trace_enable:
+        return None
+    environment = os.environ  # noqa: TID251 - OpenTelemetry's own variables, and the one Lambda changes
+    try:
+        if settings.trace_backend == "xray-sdk":
+            from aigateway.telemetry.xray import XraySdk  # noqa: PLC0415 - 0.6 s
+
+            traces: Traces = XraySdk(settings, environment)
+        else:
+            from aigateway.telemetry.tracing import open_tracing  # noqa: PLC0415 - 0.3 s
+
+            traces = open_tracing(settings, clock, environment)
+    except ImportError:
+        logger.error("nothing is traced: the packages of tracing are not installed")  # noqa: TRY400 - no trace of ours helps
+        return None
+    if settings.trace_logs:
+        from aigateway.telemetry.log_events import LogEvents  # noqa: PLC0415 - off by default
+
+        logging.getLogger().addHandler(LogEvents())
+    return traces
