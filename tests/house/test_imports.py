@@ -16,14 +16,17 @@ ROOT = Path(__file__).parents[2]
 RUNS = 3
 LIBRARIES = {
     "aws_lambda_powertools",
+    "aws_xray_sdk",
     "boto3",
     "cli",
     "httptools",
     "httpx",
     "local",
     "moto",
+    "opentelemetry",
     "pynamodb",
     "pytest",
+    "requests",
     "rich",
     "sqlite3",
     "uvicorn",
@@ -39,12 +42,12 @@ end = time.perf_counter()
 modules = [*{*sys.modules} - before]
 print(json.dumps({"asyncio": between - start, "app": end - between, "modules": modules}))
 """
-SQLITE_BUDGET = {"aigateway": 118, "streaming_runtime": 6, "httptools": 7, "Python": 140}
+SQLITE_BUDGET = {"aigateway": 119, "streaming_runtime": 6, "httptools": 7, "Python": 140}
 """Modules beyond the interpreter's own that a cold start may load, by package. Python's differ a
 little from version to version; every other count is that of the lock, and a few more of ours."""
 
 TABLE_BUDGET = SQLITE_BUDGET | {
-    "aigateway": 131,
+    "aigateway": 132,
     "botocore": 76,
     "urllib3": 30,
     "brotli": 2,

@@ -107,8 +107,16 @@ _current: ContextVar[tuple[Trace, Span] | None] = ContextVar("span", default=Non
 
 
 def current() -> tuple[Trace, Span] | None:
-    """Return the trace of the request that is served here, and the innermost span."""
-    return _current.get()
+    """Return the trace of the request that is served here, and the innermost span that lasts.
+
+    What goes on aside may outlive the span in which it began.
+    """
+    if (here := _current.get()) is None:
+        return None
+    trace, span = here
+    while span.ended_at is not None and span.parent is not None:
+        span = span.parent
+    return trace, span
 
 
 @contextmanager
@@ -139,7 +147,7 @@ def lasting(trace: Trace, *spans: Span) -> Iterator[None]:
 @contextmanager
 def span(name: str) -> Iterator[None]:
     """Let a span last as long as the block, below the innermost one."""
-    here = _current.get()
+    here = current()
     if here is None:
         yield
         return
@@ -150,13 +158,13 @@ def span(name: str) -> Iterator[None]:
 
 def note(**attributes: Value) -> None:
     """Add attributes to the innermost span."""
-    if (here := _current.get()) is not None:
+    if (here := current()) is not None:
         here[1].attributes.update(attributes)
 
 
 def event(name: str) -> None:
     """Add an event to the innermost span."""
-    if (here := _current.get()) is not None:
+    if (here := current()) is not None:
         here[0].event(here[1], name)
 
 
