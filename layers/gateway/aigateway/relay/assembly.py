@@ -137,7 +137,7 @@ def build(
 
 
 def _traces(settings: Settings, clock: Clock) -> Traces | None:
-    """Return where traces go, if anywhere. Without the packages of tracing a gateway serves, too."""
+    """Return where traces go, if anywhere. A gateway serves without the packages for it, too."""
     if not settings.trace_enable:
         return None
     environment = os.environ  # noqa: TID251 - OpenTelemetry's own variables, and the one Lambda changes

@@ -8,7 +8,6 @@ certificate.
 import asyncio
 import logging
 import random
-import socket
 import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
@@ -45,13 +44,10 @@ from aigateway.telemetry.span_attributes import describe
 from aigateway.telemetry.span_names import BY_NAME
 from aigateway.telemetry.spans import Span, Trace
 from aigateway.telemetry.trace_context import Remote, parent_and_link
+from aigateway.telemetry.xray_daemon import Daemon
 
 SERVICE = "ai-gateway"
 EXPORT_SECONDS = 1.0
-DAEMON = "127.0.0.1:2000"
-"""Where X-Ray's daemon listens if nothing else is said (X-Ray developer guide, "daemon")."""
-
-DATAGRAM_BYTES = 64_000
 KINDS = {"internal": SpanKind.INTERNAL, "server": SpanKind.SERVER, "client": SpanKind.CLIENT}
 
 Export = Callable[[list[ReadableSpan]], bool]
@@ -68,10 +64,10 @@ def open_tracing(settings: Settings, clock: Clock, environment: Environment) -> 
         logging.CRITICAL
     )  # it logs headers that it cannot read
     if settings.trace_backend == "xray":
-        address = environment.get("AWS_XRAY_DAEMON_ADDRESS") or DAEMON
-        return OpenTelemetry(settings, clock, Daemon(address), TimedIds(), environment)
-    export = Collector(settings.otlp_headers_secret, SecretsManager())
-    return OpenTelemetry(settings, clock, export, RandomIdGenerator(), environment)
+        export = xray_export(Daemon(environment))
+        return OpenTelemetry(settings, clock, export, TimedIds(), environment)
+    collector = Collector(settings.otlp_headers_secret, SecretsManager())
+    return OpenTelemetry(settings, clock, collector, RandomIdGenerator(), environment)
 
 
 @final
@@ -170,27 +166,19 @@ class Collector:
         return parse_env_headers(stored.text, liberal=True)
 
 
-@final
-class Daemon:
-    """Sends each span to X-Ray's daemon in a datagram of its own, and hears nothing back.
+def xray_export(daemon: Daemon) -> Export:
+    """Return what sends spans to X-Ray's daemon.
 
     The form is that of AWS's own exporter (aws-observability/aws-otel-python-instrumentation,
-    exporter/otlp/udp, read 2026-07). A span that is too long for a datagram is lost.
+    exporter/otlp/udp, read 2026-07).
     """
 
-    def __init__(self, address: str) -> None:
-        host, _, port = address.rpartition(":")
-        self._address = host, int(port)
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)  # noqa: FBT003 - the library's form
-
-    def __call__(self, spans: list[ReadableSpan]) -> bool:
-        for span in spans:
-            encoded = b64encode(encode_spans([span]).SerializeToString())
-            if len(encoded) <= DATAGRAM_BYTES:
-                datagram = b'{"format":"json","version":1}\nT1S' + encoded
-                self._socket.sendto(datagram, self._address)
+    def export(spans: list[ReadableSpan]) -> bool:
+        encoded = (encode_spans([span]).SerializeToString() for span in spans)
+        daemon.send(b"T1S" + b64encode(each) for each in encoded)
         return True
+
+    return export
 
 
 @final

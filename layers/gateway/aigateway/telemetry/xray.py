@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, final
 
-from aws_xray_sdk.core.emitters.udp_emitter import UDPEmitter
 from aws_xray_sdk.core.models.facade_segment import FacadeSegment
 from aws_xray_sdk.core.models.segment import Segment
 from aws_xray_sdk.core.models.subsegment import Subsegment
@@ -22,6 +21,7 @@ from aigateway.telemetry.span_attributes import describe
 from aigateway.telemetry.span_names import BY_NAME
 from aigateway.telemetry.spans import Span, Trace
 from aigateway.telemetry.trace_context import read_xray
+from aigateway.telemetry.xray_daemon import Daemon
 
 SERVICE = "ai-gateway"
 logger = logging.getLogger(__name__)
@@ -35,11 +35,10 @@ class XraySdk:
     """
 
     def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
-        logging.getLogger("aws_xray_sdk").setLevel(logging.CRITICAL)  # at DEBUG it shows documents
         self._settings = settings
         self._environment = environment
         self._ratio = ratio_of(environment)
-        self._emitter = UDPEmitter()
+        self._daemon = Daemon(environment)
 
     async def send(self, trace: Trace) -> None:
         """Send a trace, if it is sampled."""
@@ -63,14 +62,16 @@ class XraySdk:
             segment.start_time = _seconds(trace.root.started_at)
         describe(trace, content=self._settings.trace_content)
         ids: dict[int, str] = {}
+        documents: list[bytes] = []
         for span in trace.spans:
             above = segment.id if span.parent is None else ids[id(span.parent)]
             made = _subsegment(span, segment, above, is_root=span is trace.root)
             ids[id(span)] = made.id
-            self._emitter.send_entity(made)
+            documents.append(made.serialize().encode())
         if invocation is None:
             segment.close(_seconds(trace.root.ended_at or trace.root.started_at))
-            self._emitter.send_entity(segment)
+            documents.append(segment.serialize().encode())
+        self._daemon.send(documents)
 
 
 def _subsegment(span: Span, segment: Any, above: str, *, is_root: bool) -> Any:  # noqa: ANN401 - the SDK ships no types
