@@ -25,7 +25,7 @@ UNCHECKED_HASH = 1
 BOTOCORE_SERVICES = {"dynamodb", "lambda", "logs", "s3", "secretsmanager", "sts"}
 
 
-LAYERS = ("GatewayLayer", "RuntimeLayer")
+LAYERS = ("GatewayLayer", "RuntimeLayer", "TracingLayer")
 
 
 def runs(python: str) -> bool:
@@ -134,6 +134,19 @@ def test_the_layer_holds_the_package_and_only_the_services_it_calls(
     assert services == BOTOCORE_SERVICES
     assert not (python / "bin").exists()
     assert not (python / "uvicorn").exists(), "nothing of the local start belongs into a layer"
+
+
+def test_the_tracing_layer_holds_nothing_that_the_gateways_layer_holds(
+    built: tuple[Path, str],
+) -> None:
+    tracing, gateway = (
+        {each.name for each in (built[0] / layer / "python").iterdir() if each.is_dir()}
+        for layer in ("TracingLayer", "GatewayLayer")
+    )
+    assert {"opentelemetry", "aws_xray_sdk", "requests", "google"} <= tracing
+    shared = {name for name in tracing & gateway if not name.endswith(".dist-info")}
+    assert shared == set()
+    assert "bin" not in tracing
 
 
 @pytest.mark.parametrize("name", ["Gateway", "Reload", "Sessions"])

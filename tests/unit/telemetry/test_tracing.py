@@ -115,25 +115,14 @@ async def test_a_parent_that_is_sampled_goes_before_the_ratio(collected: Collect
 async def test_headers_of_a_secret_are_sent_and_read_anew_after_a_failure(
     collected: Collected,
 ) -> None:
-    class Vault:
-        def __init__(self) -> None:
-            self.texts: list[str | None] = [None, "x-team=planted-1,x-more=a%20b"]
+    texts: list[str | None] = [None, "x-team=planted-1,x-more=a%20b"]
 
-        async def read(self, name: str) -> Stored | None:
-            assert name == "of-the-collector"
-            text = self.texts.pop(0)
-            return None if text is None else Stored(text, "1")
+    async def read(name: str) -> Stored | None:
+        assert name == "of-the-collector"
+        text = texts.pop(0)
+        return None if text is None else Stored(text, "1")
 
-        async def put(self, name: str, text: str) -> None:
-            raise NotImplementedError
-
-        async def replace(self, name: str, text: str, before: Stored | None) -> bool:
-            raise NotImplementedError
-
-        async def remove(self, name: str) -> None:
-            raise NotImplementedError
-
-    export = Collector("of-the-collector", Vault())
+    export = Collector("of-the-collector", read)
     tracing = OpenTelemetry(ON, HeldClock(), export, TimedIds(), {})
     await tracing.send(a_trace())
     assert collected.requests == 0

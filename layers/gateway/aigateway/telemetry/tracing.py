@@ -10,7 +10,7 @@ import logging
 import random
 import time
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import final
 
 from opentelemetry.context import Context
@@ -36,7 +36,7 @@ from opentelemetry.util.re import parse_env_headers
 from aigateway import __version__
 from aigateway.clock import Clock, micros
 from aigateway.errors import SecretUnavailable
-from aigateway.pool.vault import SecretsManager, Vault
+from aigateway.pool.vault import SecretsManager, Stored
 from aigateway.settings import Settings
 from aigateway.telemetry.exports import Exports
 from aigateway.telemetry.sampling import ratio_of
@@ -52,6 +52,7 @@ KINDS = {"internal": SpanKind.INTERNAL, "server": SpanKind.SERVER, "client": Spa
 
 Export = Callable[[list[ReadableSpan]], bool]
 Environment = Mapping[str, str]
+Reading = Callable[[str], Coroutine[None, None, Stored | None]]
 logger = logging.getLogger(__name__)
 
 
@@ -66,7 +67,7 @@ def open_tracing(settings: Settings, clock: Clock, environment: Environment) -> 
     if settings.trace_backend == "xray":
         export = xray_export(Daemon(environment))
         return OpenTelemetry(settings, clock, export, TimedIds(), environment)
-    collector = Collector(settings.otlp_headers_secret, SecretsManager())
+    collector = Collector(settings.otlp_headers_secret, SecretsManager().read)
     return OpenTelemetry(settings, clock, collector, RandomIdGenerator(), environment)
 
 
@@ -143,9 +144,9 @@ class OpenTelemetry:
 class Collector:
     """Sends to an OTLP/HTTP endpoint; ``secret`` holds headers to add, as ``name=value,...``."""
 
-    def __init__(self, secret: str | None, vault: Vault) -> None:
+    def __init__(self, secret: str | None, read: Reading) -> None:
         self._secret = secret
-        self._vault = vault
+        self._read = read
         self._exporter: OTLPSpanExporter | None = None
 
     def __call__(self, spans: list[ReadableSpan]) -> bool:
@@ -160,7 +161,7 @@ class Collector:
     def _headers(self) -> Mapping[str, str] | None:
         if self._secret is None:
             return None
-        stored = asyncio.run(self._vault.read(self._secret))
+        stored = asyncio.run(self._read(self._secret))
         if stored is None:
             raise SecretUnavailable("the secret with headers for the collector is not there")
         return parse_env_headers(stored.text, liberal=True)
