@@ -6,6 +6,7 @@ from typing import final
 
 from aigateway.telemetry.span_attributes import describe
 from aigateway.telemetry.spans import Attributes, Span, Trace
+from aigateway.transcript.facts import Thought, ToolUsage
 from aigateway.wire.masking import masked
 
 SHORTEST = 6
@@ -69,5 +70,8 @@ def _content(trace: Trace) -> Iterator[str]:
     opened, closed = trace.opened, trace.closed
     texts = [opened.prompt.text] if opened is not None and opened.prompt is not None else []
     for row in closed.rows if closed is not None else ():
-        texts += [getattr(row.fact, "input", ""), getattr(row.fact, "text", "")]
-    yield from (text for text in texts if isinstance(text, str) and len(text) >= SHORTEST)
+        if isinstance(row.fact, ToolUsage):
+            texts.append(row.fact.input)
+        elif isinstance(row.fact, Thought):
+            texts.append(row.fact.text)
+    yield from (text for text in texts if len(text) >= SHORTEST)

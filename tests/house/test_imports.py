@@ -123,6 +123,27 @@ def test_the_sessions_api_loads_nothing_that_relays() -> None:
     assert libraries(loaded) == {"aws_lambda_powertools", "sqlite3"}
 
 
+TRACING = {
+    "aigateway.relay.traced",
+    "aigateway.telemetry.exports",
+    "aigateway.telemetry.log_events",
+    "aigateway.telemetry.tracing",
+    "aigateway.telemetry.xray",
+}
+
+
+def test_what_traces_is_loaded_only_where_it_is_wanted() -> None:
+    """Then nothing stands between the gateway and its store and transport: no await is added."""
+    _, off = started("gateway")
+    assert TRACING & {*off} == set()
+    _, on = started("gateway", (("AIGW_TRACE_ENABLE", "true"), ("AIGW_TRACE_LOGS", "true")))
+    assert TRACING - {*on} == {"aigateway.telemetry.xray"}
+    assert libraries(on) == {"httptools", "opentelemetry", "requests", "sqlite3"}
+    sdk = (("AIGW_TRACE_BACKEND", "xray-sdk"), ("AIGW_TRACE_ENABLE", "true"))
+    _, by_sdk = started("gateway", sdk)
+    assert libraries(by_sdk) == {"aws_xray_sdk", "httptools", "sqlite3"}
+
+
 @pytest.mark.parametrize(
     ("function", "variables", "ceiling"),
     [

@@ -4,7 +4,8 @@ import base64
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -34,7 +35,9 @@ def collected(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collected]:
         yield found
 
 
-def opened(settings: Settings = ON, **environment: str) -> OpenTelemetry:
+def opened(
+    environment: Mapping[str, str] = MappingProxyType({}), settings: Settings = ON
+) -> OpenTelemetry:
     return open_tracing(settings, HeldClock(), environment)
 
 
@@ -68,14 +71,14 @@ async def test_an_operator_may_name_the_service(
 ) -> None:
     monkeypatch.setenv("OTEL_SERVICE_NAME", "of an operator")
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment=test")
-    await opened(OTEL_SERVICE_NAME="of an operator").send(a_trace())
+    await opened({"OTEL_SERVICE_NAME": "of an operator"}).send(a_trace())
     assert collected.resource["service.name"] == "of an operator"
     assert collected.resource["deployment.environment"] == "test"
 
 
 async def test_the_invocation_is_the_parent_and_the_caller_a_link(collected: Collected) -> None:
     trace = a_trace(((b"traceparent", THEIRS.encode()),))
-    await opened(_X_AMZN_TRACE_ID=XRAY + ";Sampled=1").send(trace)
+    await opened({"_X_AMZN_TRACE_ID": XRAY + ";Sampled=1"}).send(trace)
     root = collected.one("Intercept")
     assert number(root.trace_id) == OF_LAMBDA.trace_id
     assert number(root.parent_span_id) == OF_LAMBDA.span_id
@@ -88,7 +91,7 @@ async def test_the_invocation_is_the_parent_and_the_caller_a_link(collected: Col
 async def test_a_caller_who_is_trusted_is_the_parent(collected: Collected) -> None:
     settings = Settings(trace_enable=True, trust_traceparent=True)
     trace = a_trace(((b"traceparent", THEIRS.encode()),))
-    await opened(settings, _X_AMZN_TRACE_ID=XRAY + ";Sampled=1").send(trace)
+    await opened({"_X_AMZN_TRACE_ID": XRAY + ";Sampled=1"}, settings).send(trace)
     root = collected.one("Intercept")
     assert number(root.trace_id) == OF_CALLER.trace_id
     assert number(root.parent_span_id) == OF_CALLER.span_id
@@ -102,13 +105,13 @@ async def test_a_caller_who_is_trusted_is_the_parent(collected: Collected) -> No
 async def test_a_trace_that_is_not_sampled_stays(
     collected: Collected, environment: dict[str, str]
 ) -> None:
-    await opened(**environment).send(a_trace())
+    await opened(environment).send(a_trace())
     assert collected.requests == 0
 
 
 async def test_a_parent_that_is_sampled_goes_before_the_ratio(collected: Collected) -> None:
     sampled = {"_X_AMZN_TRACE_ID": XRAY + ";Sampled=1", "OTEL_TRACES_SAMPLER_ARG": "0"}
-    await opened(**sampled).send(a_trace())
+    await opened(sampled).send(a_trace())
     assert collected.requests == 1
 
 
@@ -166,7 +169,7 @@ def datagrams(daemon: socket.socket, count: int) -> list[bytes]:
 async def test_xray_is_sent_a_datagram_a_span(daemon: socket.socket) -> None:
     settings = Settings(trace_enable=True, trace_backend="xray")
     before = int(time.time())
-    await opened(settings, **at(daemon)).send(a_trace())
+    await opened(at(daemon), settings).send(a_trace())
     names, ids = [], set()
     for each in datagrams(daemon, 3):
         assert each.startswith(b"T1S")
@@ -183,7 +186,7 @@ async def test_a_span_too_long_for_a_datagram_is_lost_alone(daemon: socket.socke
     settings = Settings(trace_enable=True, trace_backend="xray")
     trace = a_trace()
     trace.root.attributes["long"] = "x" * 70_000
-    await opened(settings, **at(daemon)).send(trace)
+    await opened(at(daemon), settings).send(trace)
     assert len(datagrams(daemon, 2)) == 2
 
 

@@ -137,7 +137,10 @@ def build(
 
 
 def _traces(settings: Settings, clock: Clock) -> Traces | None:
-    """Return where traces go, if anywhere. A gateway serves without the packages for it, too."""
+    """Return where traces go, if anywhere.
+
+    A gateway serves without the packages for it, too, or with variables that they cannot read.
+    """
     if not settings.trace_enable:
         return None
     environment = os.environ  # noqa: TID251 - OpenTelemetry's own variables, and the one Lambda changes
@@ -150,8 +153,8 @@ def _traces(settings: Settings, clock: Clock) -> Traces | None:
             from aigateway.telemetry.tracing import open_tracing  # noqa: PLC0415 - 0.3 s
 
             traces = open_tracing(settings, clock, environment)
-    except ImportError:
-        logger.error("nothing is traced: the packages of tracing are not installed")  # noqa: TRY400 - no trace of ours helps
+    except (ImportError, ValueError) as fault:
+        logger.error("nothing is traced", extra={"error": type(fault).__name__})  # noqa: TRY400 - it may show a variable
         return None
     if settings.trace_logs:
         from aigateway.telemetry.log_events import LogEvents  # noqa: PLC0415 - off by default

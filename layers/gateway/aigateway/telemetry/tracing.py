@@ -142,29 +142,35 @@ class OpenTelemetry:
 
 @final
 class Collector:
-    """Sends to an OTLP/HTTP endpoint; ``secret`` holds headers to add, as ``name=value,...``."""
+    """Sends to an OTLP/HTTP endpoint; ``secret`` holds headers to add, as ``name=value,...``.
+
+    Without a secret the exporter is made at once, as a function starts with more of a processor
+    than it serves with. Raises ``ValueError`` for variables of the SDK that it cannot read.
+    """
 
     def __init__(self, secret: str | None, read: Reading) -> None:
         self._secret = secret
         self._read = read
-        self._exporter: OTLPSpanExporter | None = None
+        self._exporter = _exporter(None) if secret is None else None
 
     def __call__(self, spans: list[ReadableSpan]) -> bool:
         """Raises ``SecretUnavailable``."""
         if self._exporter is None:
-            self._exporter = OTLPSpanExporter(timeout=EXPORT_SECONDS, headers=self._headers())
+            self._exporter = _exporter(self._headers(self._secret or ""))
         well = self._exporter.export(spans) is SpanExportResult.SUCCESS
-        if not well:
-            self._exporter = None  # the secret may have changed
+        if not well and self._secret is not None:
+            self._exporter = None  # it may have changed
         return well
 
-    def _headers(self) -> Mapping[str, str] | None:
-        if self._secret is None:
-            return None
-        stored = asyncio.run(self._read(self._secret))
+    def _headers(self, secret: str) -> Mapping[str, str]:
+        stored = asyncio.run(self._read(secret))
         if stored is None:
             raise SecretUnavailable("the secret with headers for the collector is not there")
         return parse_env_headers(stored.text, liberal=True)
+
+
+def _exporter(headers: Mapping[str, str] | None) -> OTLPSpanExporter:
+    return OTLPSpanExporter(timeout=EXPORT_SECONDS, headers=headers)
 
 
 def xray_export(daemon: Daemon) -> Export:
