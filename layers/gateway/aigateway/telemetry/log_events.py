@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from logging import LogRecord
 from typing import final
 
+from aigateway.telemetry.masking import masked_text
 from aigateway.telemetry.spans import Value, current
-from aigateway.wire.masking import masked
 
 USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 """What every line has; the rest are fields of its own."""
@@ -44,4 +44,4 @@ def _said(record: LogRecord) -> Iterator[tuple[str, Value]]:
 
 
 def _plain(text: str) -> str:
-    return masked(text[:TEXT_LENGTH])
+    return masked_text(text[:TEXT_LENGTH])
