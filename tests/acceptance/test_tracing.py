@@ -172,6 +172,13 @@ async def test_a_cut_stream_is_an_error_too(stage: Stage) -> None:
     assert stage.traces.last.root.attributes["outcome"] == "upstream_cut"
 
 
+async def test_what_is_passed_through_and_cut_is_an_error(stage: Stage) -> None:
+    stage.peer.scripts.append(Script(b"{}", content_type="application/json", cut=True))
+    await stage.send("/openai/v1/models", method="GET")
+    assert stage.traces.last.root.error_type == "upstream_cut"
+    assert events(stage.traces.last.root) == ["first_byte"]
+
+
 async def test_every_key_that_is_tried_is_an_attempt(stage: Stage) -> None:
     keys = [{"id": key_id, "masked": "sk-p...nted"} for key_id in ("k1", "k2")]
     await stage.add_provider("pooled", "anthropic", "https://pooled.example", api_keys=keys)

@@ -159,6 +159,7 @@ class TracedUpstream:
             root.error_type = kind_of(error)
             raise
         root.attributes["http.response.status_code"] = answer.head.status
+        answer.chunks = _Followed(answer.chunks, trace, root)
         return answer
 
     async def aclose(self) -> None:
