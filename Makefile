@@ -113,6 +113,7 @@ deploy: build .venv-run/ready  # build, `sam deploy --guided`, and the settings 
 lock: $(UV_FILE)  # requirements/ from pyproject.toml; `make lock UPGRADE=--upgrade` takes newer versions
 	@$(call lock_into,requirements,$(UPGRADE))
 	cp requirements/gateway.txt layers/gateway/requirements.txt
+	cp requirements/trace.txt layers/tracing/requirements.txt
 
 prices: .venv/ready  # what models cost, from the package genai-prices (newer: `make lock UPGRADE='-P genai-prices'`)
 	.venv/bin/python .ci/prices.py
@@ -123,6 +124,7 @@ LOCK = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes 
 lock_into = $(LOCK) $(2) --group dev -o $(1)/dev.txt \
 	&& $(LOCK) $(2) --group run -c $(1)/dev.txt -o $(1)/run.txt \
 	&& $(LOCK) $(2) --group gateway -c $(1)/dev.txt -o $(1)/gateway.txt \
+	&& $(LOCK) $(2) --group trace -c $(1)/dev.txt -o $(1)/trace.txt \
 	&& $(LOCK) $(2) --group sam -o $(1)/sam.txt \
 	&& $(LOCK) $(2) --group aws -o $(1)/aws.txt \
 	&& $(LOCK) $(2) --group api -o $(1)/api.txt \
@@ -134,6 +136,7 @@ check-lock: $(UV_FILE)
 	rm -rf .uv/lock && mkdir -p .uv/lock && cp requirements/*.txt .uv/lock/
 	{ $(call lock_into,.uv/lock,--offline); } 2>/dev/null || { $(call lock_into,.uv/lock); }
 	diff -r requirements .uv/lock && diff requirements/gateway.txt layers/gateway/requirements.txt \
+		&& diff requirements/trace.txt layers/tracing/requirements.txt \
 		|| { echo 'the lock does not fit pyproject.toml: make lock' >&2; exit 1; }
 	! grep -in 'http[s]*:\|file:' requirements/*.txt
 

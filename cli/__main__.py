@@ -44,9 +44,14 @@ def _parser() -> ArgumentParser:
     parser = _Parser(prog=NAME, description="Records what coding agents ask AI providers.")
     parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    commands.add_parser("run", help="start gateway, API and scripted provider on this machine")
-    commands.add_parser("run-lambda", help="the same as deployed: functions in sandboxes, a table")
-    commands.add_parser("observe", help="`run` with Prometheus and Alertmanager beside it")
+    for name, told in (
+        ("run", "start gateway, API and scripted provider on this machine"),
+        ("run-lambda", "the same as deployed: functions in sandboxes, a table"),
+        ("observe", "`run` with Prometheus and Alertmanager beside it"),
+    ):
+        start = commands.add_parser(name, help=told)
+        start.add_argument("--trace", action="store_true", help="send traces to a collector")
+        start.add_argument("--trace-logs", action="store_true", help="with log lines in them")
     _add_people(commands)
     _add_providers(commands)
     _add_access(commands)

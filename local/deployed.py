@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from aigateway.settings import Settings
 from local.front.function import Function
 
 ROOT = Path(__file__).parents[1]
@@ -15,7 +16,15 @@ GATEWAY_SECONDS, RELOAD_SECONDS, SESSIONS_SECONDS = 900, 50, 29
 QUEUE_SECONDS = 5.0
 """The service has a thousand sandboxes, this machine a few: a short wait in place of a 429."""
 
-GIVEN = ("AIGW_", "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION")
+GIVEN = (
+    "AIGW_",
+    "AWS_ENDPOINT_URL",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_REGION",
+    "CODER_TRACE_",
+    "OTEL_",
+)
 
 
 def environment_of(environment: Mapping[str, str]) -> dict[str, str]:
@@ -43,6 +52,7 @@ def gateway(
         memory_mb=MEMORY_MB,
         queue_seconds=QUEUE_SECONDS,
         log=log,
+        traces=Settings.from_env(environment).trace_enable,
     )
 
 

@@ -29,6 +29,13 @@ PORT = re.compile(r"[0-9]{1,5}")
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
 
+TRACE = {"AIGW_TRACE_ENABLE": "true"}
+SWITCHES: Mapping[str, Mapping[str, str]] = {
+    "--trace": TRACE,
+    "--trace-logs": TRACE | {"AIGW_TRACE_LOGS": "true"},
+}
+"""What a start takes as arguments, and the variables that each sets."""
+
 Environment = dict[str, str]
 Compose = Callable[[Environment, socket.socket], int]
 
@@ -48,16 +55,17 @@ def run(command: str, arguments: Sequence[str], compose: Compose) -> int:
 
     Returns the exit status, what is wrong having been told in one line each.
     """
-    if arguments:
-        print(f"aigw {command} takes no arguments", file=sys.stderr)
+    if not SWITCHES.keys() >= {*arguments}:
+        print(f"aigw {command} takes {' and '.join(SWITCHES)}, nothing else", file=sys.stderr)
         return 2
+    chosen = {name: value for switch in arguments for name, value in SWITCHES[switch].items()}
     ours, theirs = socket.socketpair()
     theirs.settimeout(0)
     signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     try:
-        return compose(dict(os.environ), ours)
+        return compose(dict(os.environ) | chosen, ours)
     except SettingsError as error:
         for problem in error.problems:
             print(f"aigw: {problem}", file=sys.stderr)

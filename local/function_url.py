@@ -100,7 +100,7 @@ class Exchange:
         self._writer = writer
         self._seen = Seen(
             request_id=str(uuid.uuid4()),
-            trace=new_trace(request.value("x-amzn-trace-id")),
+            trace=new_trace(request.value("x-amzn-trace-id"), sampled=sandboxes.function.traces),
             source_ip=writer.get_extra_info("peername")[0],
             url_id=sandboxes.function.name,
             user_arn=None if signers is None else signer_of(request, signers),

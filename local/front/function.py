@@ -19,7 +19,8 @@ class Function:
     Lambda documents, and ``environment``, nothing else. ``most_sandboxes``: the concurrency.
     ``queue_seconds``: how long an event waits for a sandbox when all are busy. A sandbox that was
     idle for ``idle_seconds`` is killed. ``log``: the descriptor that the command's output and
-    the START, END and REPORT lines are written to; a file must be open for appending.
+    the START, END and REPORT lines are written to; a file must be open for appending. ``traces``:
+    its tracing is active, and every trace that a client says nothing about is sampled.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Function:
     idle_seconds: float = 300
     queue_seconds: float = 0.25
     log: int = 1
+    traces: bool = False
 
     @property
     def arn(self) -> str:

@@ -48,12 +48,12 @@ class Seen:
     user_arn: str | None = None
 
 
-def new_trace(given: str | None) -> str:
-    """A trace header, unsampled, under the root that the client gave."""
+def new_trace(given: str | None, *, sampled: bool = False) -> str:
+    """A trace header under the root that the client gave; ``sampled``: if it does not say."""
     parts = dict(part.strip().partition("=")[::2] for part in (given or "").split(";"))
     root = parts.get("Root") or f"1-{int(time.time()):08x}-{secrets.token_hex(12)}"
     parent = parts.get("Parent") or secrets.token_hex(8)
-    return f"Root={root};Parent={parent};Sampled={parts.get('Sampled') or 0}"
+    return f"Root={root};Parent={parent};Sampled={parts.get('Sampled') or int(sampled)}"
 
 
 def encoded_event(request: Request, body: bytes, seen: Seen) -> bytes:

@@ -26,6 +26,7 @@ from tests.clocks import HeldClock
 from tests.golden.recordings import RECORDINGS
 from tests.recount import disagreement
 from tests.reloads import HeldKeys, a_reload
+from tests.traces import Kept
 
 Document = dict[str, Any]
 PUBLIC = "93.184.215.14"
@@ -166,6 +167,7 @@ class Stage:
     handler: SessionsHandler
     keys: HeldKeys
     reload: Reload
+    traces: Kept
     secrets: dict[str, str] = field(default_factory=dict)
 
     async def add_user(self, username: str, role: Role = "member") -> Key:
@@ -302,9 +304,10 @@ async def set_up(**settings: Any) -> Stage:  # noqa: ANN401 - fields of Settings
     plain: dict[str, Any] = {"snapshot_poll_seconds": 0.0, "key_cache_seconds": 0.0}
     keys = HeldKeys()
     chosen = Settings(**(plain | settings))
-    app = build(chosen, store, keys, clock, peer)
+    traces = Kept()
+    app = build(chosen, store, keys, clock, peer, traces=traces)
     control = build_control(chosen, store, clock, resolve=lambda *_: [PUBLIC])
-    stage = Stage(store, clock, peer, app, control, keys, a_reload(clock, keys))
+    stage = Stage(store, clock, peer, app, control, keys, a_reload(clock, keys), traces)
     for username in ("alice", "bob"):
         await stage.add_user(username)
     await stage.add_user("auditor", "auditor")

@@ -19,13 +19,16 @@ TARGETS = {
 UNZIPPED_BYTES, ZIPPED_BYTES = 250 * 1024 * 1024, 15 * 1024 * 1024
 """What Lambda takes, function and layers together, and what we want to stay below."""
 
+TRACING_ZIPPED_BYTES = 5 * 1024 * 1024
+"""More with the layer that only a gateway has that traces."""
+
 UNCHECKED_HASH = 1
 """Flags of bytecode that is used without a look at its source (PEP 552)."""
 
 BOTOCORE_SERVICES = {"dynamodb", "lambda", "logs", "s3", "secretsmanager", "sts"}
 
 
-LAYERS = ("GatewayLayer", "RuntimeLayer")
+LAYERS = ("GatewayLayer", "RuntimeLayer", "TracingLayer")
 
 
 def runs(python: str) -> bool:
@@ -100,9 +103,10 @@ def test_bytecode_is_the_targets_and_never_compared_with_its_source(
         assert found
 
 
-def test_a_gateway_with_its_layers_is_small(built: tuple[Path, str]) -> None:
+@pytest.mark.parametrize("traces", [False, True])
+def test_a_gateway_with_its_layers_is_small(built: tuple[Path, str], traces: bool) -> None:
     zipped, unzipped = 0, 0
-    for part in ("GatewayFunction", *LAYERS):
+    for part in ("GatewayFunction", *(LAYERS if traces else LAYERS[:-1])):
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as package:
             for file in sorted((built[0] / part).rglob("*")):
@@ -110,7 +114,7 @@ def test_a_gateway_with_its_layers_is_small(built: tuple[Path, str]) -> None:
                     package.write(file, file.relative_to(built[0] / part))
                     unzipped += file.stat().st_size
         zipped += len(archive.getvalue())
-    assert zipped <= ZIPPED_BYTES
+    assert zipped <= ZIPPED_BYTES + traces * TRACING_ZIPPED_BYTES
     assert unzipped <= UNZIPPED_BYTES
 
 
@@ -134,6 +138,19 @@ def test_the_layer_holds_the_package_and_only_the_services_it_calls(
     assert services == BOTOCORE_SERVICES
     assert not (python / "bin").exists()
     assert not (python / "uvicorn").exists(), "nothing of the local start belongs into a layer"
+
+
+def test_the_tracing_layer_holds_nothing_that_the_gateways_layer_holds(
+    built: tuple[Path, str],
+) -> None:
+    tracing, gateway = (
+        {each.name for each in (built[0] / layer / "python").iterdir() if each.is_dir()}
+        for layer in ("TracingLayer", "GatewayLayer")
+    )
+    assert {"opentelemetry", "aws_xray_sdk", "requests", "google"} <= tracing
+    shared = {name for name in tracing & gateway if not name.endswith(".dist-info")}
+    assert shared <= {"__pycache__"}
+    assert "bin" not in tracing
 
 
 @pytest.mark.parametrize("name", ["Gateway", "Reload", "Sessions"])

@@ -18,6 +18,7 @@ EVERYTHING = {
     "BedrockRoleArn": "arn",
     "PromAuthSecretArn": "arn",
     "PromAuth": "sigv4",
+    "OtlpHeadersSecretArn": "arn",
 }
 NEVER = ("dynamodb:Scan", "dynamodb:DeleteTable", "s3:DeleteObject")
 

@@ -202,10 +202,12 @@ def clean_environment(home: Path, extra: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def running(home: Path, composition: str = "run", **extra: str) -> Iterator[Product]:
+def running(
+    home: Path, composition: str = "run", *switches: str, **extra: str
+) -> Iterator[Product]:
     """Start the product and end it; its state stays in ``home``."""
     environment = clean_environment(home, extra)
-    command = [sys.executable, "-m", "cli", composition]
+    command = [sys.executable, "-m", "cli", composition, *switches]
     with subprocess.Popen(
         command,
         cwd=home,

@@ -16,14 +16,17 @@ ROOT = Path(__file__).parents[2]
 RUNS = 3
 LIBRARIES = {
     "aws_lambda_powertools",
+    "aws_xray_sdk",
     "boto3",
     "cli",
     "httptools",
     "httpx",
     "local",
     "moto",
+    "opentelemetry",
     "pynamodb",
     "pytest",
+    "requests",
     "rich",
     "sqlite3",
     "uvicorn",
@@ -39,12 +42,12 @@ end = time.perf_counter()
 modules = [*{*sys.modules} - before]
 print(json.dumps({"asyncio": between - start, "app": end - between, "modules": modules}))
 """
-SQLITE_BUDGET = {"aigateway": 120, "streaming_runtime": 6, "httptools": 7, "Python": 140}
+SQLITE_BUDGET = {"aigateway": 121, "streaming_runtime": 6, "httptools": 7, "Python": 140}
 """Modules beyond the interpreter's own that a cold start may load, by package. Python's differ a
 little from version to version; every other count is that of the lock, and a few more of ours."""
 
 TABLE_BUDGET = SQLITE_BUDGET | {
-    "aigateway": 133,
+    "aigateway": 134,
     "botocore": 76,
     "urllib3": 30,
     "brotli": 2,
@@ -118,6 +121,27 @@ def test_the_reload_loads_nothing_that_relays_or_answers() -> None:
 def test_the_sessions_api_loads_nothing_that_relays() -> None:
     _, loaded = started("sessions")
     assert libraries(loaded) == {"aws_lambda_powertools", "sqlite3"}
+
+
+TRACING = {
+    "aigateway.relay.traced",
+    "aigateway.telemetry.exports",
+    "aigateway.telemetry.log_events",
+    "aigateway.telemetry.tracing",
+    "aigateway.telemetry.xray",
+}
+
+
+def test_what_traces_is_loaded_only_where_it_is_wanted() -> None:
+    """Then nothing stands between the gateway and its store and transport: no await is added."""
+    _, off = started("gateway")
+    assert TRACING & {*off} == set()
+    _, on = started("gateway", (("AIGW_TRACE_ENABLE", "true"), ("AIGW_TRACE_LOGS", "true")))
+    assert TRACING - {*on} == {"aigateway.telemetry.xray"}
+    assert libraries(on) == {"httptools", "opentelemetry", "requests", "sqlite3"}
+    sdk = (("AIGW_TRACE_BACKEND", "xray-sdk"), ("AIGW_TRACE_ENABLE", "true"))
+    _, by_sdk = started("gateway", sdk)
+    assert libraries(by_sdk) == {"aws_xray_sdk", "httptools", "sqlite3"}
 
 
 @pytest.mark.parametrize(

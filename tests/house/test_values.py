@@ -28,6 +28,8 @@ LIVE = {
     "aigateway.relay.closing.Progress": "how far one exchange has come, held by it alone",
     "aigateway.relay.upstream.KeysUsed": "which key one exchange has come to, held by it alone",
     "aigateway.ledger.dynamodb.connection.Partition": "a place in a walk, moved by it alone",
+    "aigateway.telemetry.exports._Batch": "spans on their way, taken over by one thread",
+    "aigateway.telemetry.spans.Span": "a part of one request while it lasts",
     "aigateway.sessions.threads._Walk": "threads while they are being put together",
 }
 """The dataclasses that are no values, each with the reason."""

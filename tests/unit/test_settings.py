@@ -151,7 +151,7 @@ def test_older_spellings_are_read_and_the_newest_name_counts(setting: str) -> No
     readable = {"enabled": "false", "table": "t", "state_dir": "d", "log_level": "debug"}
     readable |= {"log_format": "text"}
     readable |= {"auth_modes": "key,iam"}
-    readable |= {"metrics": "endpoint", "prom_auth": "none"}
+    readable |= {"metrics": "endpoint", "prom_auth": "none", "trace_backend": "xray"}
     readable |= {
         f"prom_{sink}_url": "https://h.example/" for sink in ("remote_write", "pushgateway")
     }
@@ -283,3 +283,12 @@ def test_two_actor_headers_have_two_names(second: str) -> None:
     (problem,) = problems_of(names)
     assert problem.startswith("AIGW_ACTOR_HEADER_EMAIL: ")
     assert Settings.from_env(names | {"AIGW_ACTOR_HEADER_ID": ""}).actor_header_id is None
+
+
+def test_the_reference_products_switches_of_tracing_count_where_ours_say_nothing() -> None:
+    theirs = {"CODER_TRACE_ENABLE": "true", "CODER_TRACE_LOGS": "true"}
+    read = Settings.from_env(theirs)
+    assert (read.trace_enable, read.trace_logs) == (True, True)
+    read = Settings.from_env(theirs | {"AIGW_TRACE_ENABLE": "false"})
+    assert (read.trace_enable, read.trace_logs) == (False, True)
+    assert problems_of({"CODER_TRACE_ENABLE": "planted"})

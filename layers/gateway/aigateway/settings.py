@@ -14,7 +14,9 @@ from aigateway.errors import SettingsError
 from aigateway.header_names import folded, is_free
 
 PREFIXES = ("AIGW_", "CODER_AI_GATEWAY_", "CODER_AIBRIDGE_")
-"""Ours first, then the names that the reference product uses and used."""
+"""Ours first, then the names that the reference product uses and used.
+
+Where it has a name without any of them, that one counts last."""
 
 ACTOR_ID = "X-AI-Bridge-Actor-ID"
 ACTOR_USERNAME = "X-AI-Bridge-Actor-Metadata-Username"
@@ -208,8 +210,14 @@ def _level(text: str) -> str:
     return text.strip().upper()
 
 
-def _setting(name: str, read: Callable[[str], Any], default: object) -> Any:  # noqa: ANN401 - the field's own type
-    return field(default=default, metadata={"name": name, "read": read})
+def _backend(text: str) -> str:
+    if text.strip() not in ("otlp", "xray", "xray-sdk"):
+        raise ValueError("otlp, xray or xray-sdk")
+    return text.strip()
+
+
+def _setting(name: str, read: Callable[[str], Any], default: object, also: str = "") -> Any:  # noqa: ANN401 - the field's own type
+    return field(default=default, metadata={"name": name, "read": read, "also": also})
 
 
 @final
@@ -282,6 +290,12 @@ class Settings:
     prom_auth: str = _setting("PROM_AUTH", _prom_auth, "none")
     prom_auth_secret: str | None = _setting("PROM_AUTH_SECRET", _text, None)
     on_lambda: bool = False
+    trace_enable: bool = _setting("TRACE_ENABLE", _switch, default=False, also="CODER_TRACE_ENABLE")
+    trace_logs: bool = _setting("TRACE_LOGS", _switch, default=False, also="CODER_TRACE_LOGS")
+    trace_content: bool = _setting("TRACE_CONTENT", _switch, default=False)
+    trace_backend: str = _setting("TRACE_BACKEND", _backend, "otlp")
+    trust_traceparent: bool = _setting("TRUST_TRACEPARENT", _switch, default=False)
+    otlp_headers_secret: str | None = _setting("OTLP_HEADERS_SECRET", _text, None)
     unknown: tuple[str, ...] = ()
 
     @property
@@ -307,7 +321,7 @@ class Settings:
         known: set[str] = set(LOCAL_ONLY)
         problems: list[str] = []
         for setting, meta in SETTINGS.items():
-            names = [prefix + meta["name"] for prefix in PREFIXES]
+            names = [*(prefix + meta["name"] for prefix in PREFIXES), meta["also"]]
             known.update(names)
             name = next((name for name in names if name in environment), None)
             if name is None:

@@ -113,6 +113,12 @@ def test_a_trace_keeps_the_root_it_was_given() -> None:
     assert new_trace(None) != new_trace(None)
 
 
+def test_a_trace_is_sampled_where_tracing_is_active_and_nobody_says_otherwise() -> None:
+    assert new_trace(None).endswith(";Sampled=0")
+    assert new_trace(None, sampled=True).endswith(";Sampled=1")
+    assert new_trace("Root=1-a-b;Sampled=0", sampled=True).endswith(";Sampled=0")
+
+
 @given(body=st.binary(), status=st.integers(200, 599))
 def test_the_first_eight_nuls_separate_and_no_others(body: bytes, status: int) -> None:
     text = json.dumps({"statusCode": status, "headers": {"x": "1"}, "cookies": ["a=1"]}).encode()

@@ -9,7 +9,7 @@ import pytest
 from aigateway.errors import SettingsError
 from aigateway.settings import Settings
 from local.__main__ import OURS_ALONE, child_environment, prepare
-from local.foreground import PORTS, bound_sockets
+from local.foreground import PORTS, Environment, bound_sockets, run
 
 GOOD = "aigw_0123456789abcdef_" + "a" * 43
 FREE = {variable: "0" for variable, _ in PORTS.values()}
@@ -45,6 +45,14 @@ def test_a_taken_port_is_one_line_that_names_it_and_its_variable() -> None:
 def test_what_is_no_port_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match=r"^GATEWAY_PORT: expected a port number$"):
         bound_sockets(FREE | {"GATEWAY_PORT": text})
+
+
+def test_a_start_takes_its_switches_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    def compose(environment: Environment, stopping: socket.socket) -> int:
+        raise AssertionError("nothing is to be started")
+
+    assert run("run", ["--trace", "--nonsense"], compose) == 2
+    assert capsys.readouterr().err == "aigw run takes --trace and --trace-logs, nothing else\n"
 
 
 def test_i10_the_products_processes_never_see_the_secrets_of_a_start(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, final
+from typing import Any, Protocol, final
 
 from aigateway.caller.identity import presented
 from aigateway.caller.principals import Signer
@@ -46,6 +46,7 @@ from aigateway.settings import Settings
 from aigateway.steps import rejected
 from aigateway.telemetry.correlation import correlated
 from aigateway.telemetry.journal import Journal
+from aigateway.telemetry.spans import note, span
 from aigateway.transcript.facts import Outcome
 from aigateway.wire.messages import RequestHead, text
 
@@ -64,6 +65,21 @@ class Call:
     started_at: datetime
     seconds_left: float | None
     signer: Signer | None
+
+
+class Serving(Protocol):
+    """What serves the requests of a process."""
+
+    async def serve(
+        self,
+        head: RequestHead,
+        receive: Receive,
+        send: Send,
+        left: float | None,
+        signer: Signer | None = None,
+    ) -> None: ...
+
+    async def drain(self) -> None: ...
 
 
 @final
@@ -139,9 +155,12 @@ class Gateway:
             await self._refresh.before_request(call.asides)
             shown = presented(head.headers, call.signer)
             with self._limits.place():
-                admitted = await self._intake.admit(head, shown, call.asides)
+                with span("CachedBridgePool.Acquire"):
+                    admitted = await self._intake.admit(head, shown, call.asides)
+                    caller = admitted.caller
+                    note(user_id=caller.initiator_id, api_key_id=caller.key_id)
                 if admitted.route.dialect is not None:
-                    await self._limits.count(admitted.caller.key_id, call.asides)
+                    await self._limits.count(caller.key_id, call.asides)
                 await self._relay(call, admitted)
             self._refresh.store_answered(well=True)
         except (Aborted, ClientLeft):
@@ -178,13 +197,15 @@ class Gateway:
         return shape_of(admitted.route.dialect, anthropic=anthropic)
 
     async def _relay(self, call: Call, admitted: Admitted) -> None:
-        body = await read_body(call.head, call.receive, self._settings.max_request_bytes)
         if admitted.route.dialect is None:
+            body = await self._body(call)
             sending = await self._outgoing.sending(call.head, body, admitted, call.asides, None)
             relaying = self._passthrough.relay(admitted.route, sending, call.send, call.asides)
             await self._watched(call, Progress(), relaying)
             return
-        taken = self._intake.take(call.head, body, admitted, call.started_at)
+        with span("Intercept.CreateInterceptor"):
+            body = await self._body(call)
+            taken = self._intake.take(call.head, body, admitted, call.started_at)
         opened = taken.opened
         with correlated(
             interception_id=opened.id,
@@ -213,12 +234,16 @@ class Gateway:
                 raise taken.refusal
             asked = asking_for_usage(sending.request, opened)
             relaying = exchange.relay(opened, asked, call.send)
-            await self._watched(call, exchange.progress, relaying)
+            with span("Intercept.ProcessRequest"):
+                await self._watched(call, exchange.progress, relaying)
         except LedgerFault:
             raise
         except Answerable as error:
             own = refused(error, shape, opened.id)
             await send_own(own, call.send, ((ID_HEADER, opened.id.encode()),))
+
+    async def _body(self, call: Call) -> bytes:
+        return await read_body(call.head, call.receive, self._settings.max_request_bytes)
 
     async def _watched(
         self, call: Call, progress: Progress, work: Coroutine[Any, Any, None]

@@ -1,17 +1,18 @@
 """Puts the gateway together and picks every implementation of its parts."""
 
 import logging
+import os
 from collections.abc import MutableMapping
 from typing import Any, final
 
 from aigateway.caller.principals import signer_of
 from aigateway.clock import Clock, SystemClock
 from aigateway.ledger.prices import Prices
-from aigateway.ledger.store import Store
+from aigateway.ledger.store import Recording, Store
 from aigateway.pool.keyring import Keyrings
 from aigateway.pool.secrets import Secrets
 from aigateway.pool.snapshot import Pool
-from aigateway.relay.app import Gateway
+from aigateway.relay.app import Gateway, Serving
 from aigateway.relay.asgi import Receive, Send
 from aigateway.relay.bedrock_upstream import BedrockUpstream
 from aigateway.relay.callers import Callers
@@ -26,6 +27,7 @@ from aigateway.relay.upstream import Upstream
 from aigateway.settings import Settings
 from aigateway.telemetry.correlation import correlated
 from aigateway.telemetry.journal import SILENT, Journal
+from aigateway.telemetry.spans import Traces
 from aigateway.wire.messages import RequestHead
 
 logger = logging.getLogger(__name__)
@@ -39,7 +41,7 @@ class App:
 
     def __init__(
         self,
-        gateway: Gateway,
+        gateway: Serving,
         store: Store,
         upstream: Upstream,
         refresh: Refresh,
@@ -90,11 +92,21 @@ def build(
     clock: Clock | None = None,
     upstream: Upstream | None = None,
     journal: Journal = SILENT,
+    traces: Traces | None = None,
 ) -> App:
-    """Return the gateway as an ASGI app; ``journal`` hears of its records."""
+    """Return the gateway as an ASGI app; ``journal`` hears of its records.
+
+    ``traces`` stands in for what the settings choose.
+    """
     clock = clock or SystemClock()
+    traces = traces or _traces(settings, clock)
     allowed = settings.allowed_private_cidrs
     upstream = BedrockUpstream(upstream or Http1Upstream(clock, allowed), secrets, clock)
+    records: Recording = Recorder(store, journal)
+    if traces is not None:
+        from aigateway.relay.traced import TracedRecords, TracedUpstream  # noqa: PLC0415 - off by default
+
+        upstream, records = TracedUpstream(upstream), TracedRecords(records)
     pool, rings = Pool(), Keyrings()
     refresh = Refresh(
         store,
@@ -113,18 +125,48 @@ def build(
         per_second=settings.requests_per_second,
     )
     outgoing = Outgoing(settings, secrets, upstream, rings, store, clock)
-    recorder, prices = Recorder(store, journal), Prices()
-    gateway = Gateway(
+    gateway: Serving = Gateway(
         settings,
         clock,
-        recorder,
+        records,
         outgoing,
         intake,
         refresh,
         limits=limits,
         journal=journal,
-        prices=prices,
+        prices=Prices(),
     )
+    if traces is not None:
+        from aigateway.relay.traced import TracedGateway  # noqa: PLC0415 - likewise
+
+        gateway = TracedGateway(gateway, traces, clock)
     for name in settings.unknown:
         logger.warning("unknown variable", extra={"variable": name})
     return App(gateway, store, upstream, refresh, takes_signatures="iam" in settings.auth_modes)
+
+
+def _traces(settings: Settings, clock: Clock) -> Traces | None:
+    """Return where traces go, if anywhere.
+
+    A gateway serves without the packages for it, too, or with variables that they cannot read.
+    """
+    if not settings.trace_enable:
+        return None
+    environment = os.environ  # noqa: TID251 - OpenTelemetry's own variables, and the one Lambda changes
+    try:
+        if settings.trace_backend == "xray-sdk":
+            from aigateway.telemetry.xray import XraySdk  # noqa: PLC0415 - 0.6 s
+
+            traces: Traces = XraySdk(settings, environment)
+        else:
+            from aigateway.telemetry.tracing import open_tracing  # noqa: PLC0415 - 0.3 s
+
+            traces = open_tracing(settings, clock, environment)
+    except (ImportError, ValueError) as fault:
+        logger.error("nothing is traced", extra={"error": type(fault).__name__})  # noqa: TRY400 - it may show a variable
+        return None
+    if settings.trace_logs:
+        from aigateway.telemetry.log_events import LogEvents  # noqa: PLC0415 - off by default
+
+        logging.getLogger().addHandler(LogEvents())
+    return traces

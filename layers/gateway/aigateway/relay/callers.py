@@ -12,6 +12,7 @@ from aigateway.clock import Clock
 from aigateway.errors import AuthUnavailable, InvalidKey, LedgerFault, NotAllowed
 from aigateway.ledger.store import Directory
 from aigateway.relay.asides import Asides
+from aigateway.telemetry.spans import event
 
 ABSENT_SECONDS = 5.0
 USED_EVERY = timedelta(minutes=5)
@@ -85,7 +86,9 @@ class _Memory(Generic[Found]):
         if known is not None:
             limit = self._seconds if known[1] is not None else min(ABSENT_SECONDS, self._seconds)
             if 0 <= at - known[0] < limit:
+                event("cache_hit")
                 return known[1]
+        event("cache_miss")
         try:
             found = await self._look_up(name)
         except LedgerFault as fault:
