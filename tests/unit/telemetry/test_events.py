@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from aigateway.caller.clients import Client
-from aigateway.interception import Closed, Opened, Parents
+from aigateway.interception import Charge, Closed, Opened, Parents
 from aigateway.telemetry.events import METADATA_NAMES, NAME_BYTES, Fields, lines_of
 from aigateway.transcript.facts import AnsweredCall
 from tests.builders import a_closed, a_prompt, a_thought, a_tool, a_usage, an_opened
@@ -95,6 +95,7 @@ def test_each_kind_has_its_members() -> None:
         "created_at": END,
         "metadata": {"tier": "x"},
         "provider_model": "claude-sonnet-4-5",
+        "cost_micros": None,
     }
     assert tool == {
         "record_type": "tool_usage",
@@ -123,6 +124,14 @@ def test_each_kind_has_its_members() -> None:
         "http_status": 200,
         "duration_ms": 2000,
     }
+
+
+def test_a_price_is_told_with_the_tokens_that_have_one() -> None:
+    opened = an_opened()
+    closed = a_closed(opened, a_usage())
+    charge = Charge(1234, "2026-07", None, None, None, None, None)
+    priced = replace(closed, rows=tuple(replace(row, charge=charge) for row in closed.rows))
+    assert lines(opened, priced)[2]["cost_micros"] == 1234
 
 
 def test_parents_found_beside_the_request_are_told_and_so_is_the_call_it_answers() -> None:

@@ -123,6 +123,7 @@ def _tokens(row: Heard, usage: TokenUsage) -> Fields:
         "created_at": time_text(row.created_at),
         "metadata": dict(usage.extra),
         "provider_model": usage.model,
+        "cost_micros": row.charge.cost_micros if row.charge is not None else None,
     }
 
 
