@@ -33,7 +33,7 @@ TOGETHER = 32
 """Lines that are stored side by side."""
 TOLD_MOST = 20
 FILTERS = {
-    "q": "a search as the API takes it, such as 'client:Codex started_after:2026-01-31T00:00:00Z'",
+    "q": "a search as the API takes it, such as 'client:Codex model:gpt-5'",
     "initiator": "whose: a name or an id",
     "client": "",
     "provider": "a type, or the name of a provider",
