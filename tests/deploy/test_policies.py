@@ -126,6 +126,7 @@ def test_the_sessions_function_writes_only_where_it_must(resources: Template) ->
         (("dynamodb:ConditionCheckItem",), {"ForAllValues:StringEquals": {keys: ["USER"]}}),
         (("dynamodb:PutItem",), {"ForAllValues:StringEquals": {keys: ["CFG"]}}),
         (("dynamodb:PutItem",), {"ForAllValues:StringLike": {keys: ["AUDIT#*", "PROV"]}}),
+        (("dynamodb:PutItem",), {"ForAllValues:StringEquals": {keys: ["JOB"]}}),
     ]
 
 
