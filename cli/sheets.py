@@ -18,9 +18,10 @@ WHO = ("user_id", "username")
 COLUMNS = (
     *("id", "session_id", "started_at", "ended_at", *WHO),
     *("provider", "provider_name", "model", "client", "route", "auxiliary", "outcome"),
-    *("error_type", "http_status", *TOKEN_NAMES, "tools", "thoughts"),
+    *("error_type", "http_status", *TOKEN_NAMES, "cost_micros", "tools", "thoughts"),
 )
-DAILY_COLUMNS = ("day", *WHO, "interceptions", *TOKEN_NAMES)
+SUMMED = ("interceptions", *TOKEN_NAMES, "cost_micros")
+DAILY_COLUMNS = ("day", *WHO, *SUMMED)
 
 
 def line(cells: Iterable[object]) -> bytes:
@@ -56,6 +57,7 @@ async def interception_sheet(rows: AsyncIterator[Interception]) -> AsyncIterator
                     else [None] * 3
                 ),
                 *(row.tokens.get(name, 0) for name in TOKEN_NAMES),
+                row.cost_micros,
                 sum(isinstance(fact, ToolUsage) for fact in facts),
                 sum(isinstance(fact, Thought) for fact in facts),
             )
@@ -75,11 +77,13 @@ async def daily_tokens(rows: AsyncIterator[Interception]) -> AsyncIterator[bytes
             today, sums = day, {}
         who = row.opened.initiator_id, row.opened.initiator_username
         counted = {name: row.tokens.get(name, 0) for name in TOKEN_NAMES}
-        sums.setdefault(who, Counter()).update({"interceptions": 1, **counted})
+        sums.setdefault(who, Counter()).update(
+            {"interceptions": 1, **counted, "cost_micros": row.cost_micros or 0}
+        )
     for each in _day(today, sums):
         yield each
 
 
 def _day(day: str, sums: dict[tuple[str, str], "Counter[str]"]) -> Iterable[bytes]:
     for who, counts in sorted(sums.items()):
-        yield line((day, *who, counts["interceptions"], *(counts[name] for name in TOKEN_NAMES)))
+        yield line((day, *who, *(counts[name] for name in SUMMED)))

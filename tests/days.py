@@ -6,7 +6,7 @@ from aigateway.interception import Closed, Opened, Parents
 from aigateway.ledger.store import Store
 from aigateway.steps import steps_of_closing
 from aigateway.transcript.facts import AnsweredCall
-from tests.builders import a_closed, a_thought, a_tool, a_usage, an_opened
+from tests.builders import a_closed, a_thought, a_tool, a_usage, an_opened, charged
 
 Record = tuple[Opened, Closed | None]
 
@@ -30,7 +30,7 @@ def a_day(**changed: Any) -> list[Record]:  # noqa: ANN401 - fields of Opened
     bob = an_opened(7, **changed, initiator_id="u-bob", initiator_username="bob")
     tool = a_tool("toolu_alone")
     return [
-        (side, a_closed(side, a_usage())),
+        (side, charged(a_closed(side, a_usage()), 1234)),
         (first, a_closed(first, a_usage(), a_thought("hm"), seconds=60)),
         (long, a_closed(long, a_thought("deep " * 30_000), outcome="failed", error_message="x")),
         (agent, a_closed(agent, a_usage(), usage_partial=True)),

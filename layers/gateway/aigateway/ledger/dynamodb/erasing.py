@@ -64,8 +64,15 @@ class DynamoErasing(DynamoBelongings):
 
 
 def _erased(counts: "Counter[str]", *, objects: int = 0, is_over: bool = False) -> Erased:
-    names = ("interceptions", "prompts", "texts", "pointers", "sessions")
-    return Erased(*(counts[name] for name in names), objects, is_over)
+    return Erased(
+        interceptions=counts["interceptions"],
+        prompts=counts["prompts"],
+        texts=counts["texts"],
+        pointers=counts["pointers"],
+        sessions=counts["sessions"],
+        objects=objects,
+        is_over=is_over,
+    )
 
 
 def _session_in(items: Sequence[Item]) -> Item | None:
