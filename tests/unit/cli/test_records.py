@@ -15,7 +15,7 @@ from aigateway.steps import CLOSED
 from tests.builders import a_closed, a_thought, a_tool, a_usage, an_opened, at
 from tests.unit.cli.conftest import Aigw, Ledger
 
-KEEP = {"expires_at": None}
+KEEP: dict[str, Any] = {"expires_at": None}
 Record = tuple[Opened, Closed | None]
 
 
