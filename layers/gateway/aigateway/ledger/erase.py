@@ -90,10 +90,14 @@ async def go_on(
 ) -> Erasure:
     """Delete batch by batch for so long, or until nothing is left."""
     keeping, deadline = store.keeping(), clock.monotonic() + seconds
+    has_deleted = False
     while True:
         is_settled = clock.now() >= erasure.finishes_after
         erased = await keeping.erase(erasure.user_id, BATCH)
-        is_done = erased.is_over and await keeping.scrub()
+        has_deleted = has_deleted or bool(erased.interceptions or erased.sessions)
+        is_done = erased.is_over
+        if is_done and (has_deleted or is_settled):
+            is_done = await keeping.scrub()
         finished_at = clock.now() if is_done and is_settled else None
         erasure = await _noted(store, erasure, erased, finished_at)
         if erased.is_over or clock.monotonic() >= deadline:

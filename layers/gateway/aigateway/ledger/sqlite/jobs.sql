@@ -6,5 +6,3 @@ CREATE TABLE job (
     document TEXT NOT NULL,
     PRIMARY KEY (kind, name)
 ) WITHOUT ROWID;
--- Until now what was deleted stayed in the file's free space: whoever scrubs it rewrites it once.
-INSERT INTO setting (name, value) SELECT 'unwiped', 1 WHERE EXISTS (SELECT 1 FROM session);

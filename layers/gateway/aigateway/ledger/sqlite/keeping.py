@@ -49,7 +49,6 @@ DELETE FROM session WHERE initiator_id = ?1 AND NOT EXISTS (
     SELECT 1 FROM interception i WHERE i.session_key = session.session_key
 )
 """
-IS_UNWIPED = "SELECT 1 FROM setting WHERE name = 'unwiped'"
 
 JOB = "SELECT * FROM job WHERE kind = ? AND name = ?"
 JOBS = "SELECT * FROM job WHERE kind = ? ORDER BY name"
@@ -139,21 +138,20 @@ def _erased(connection: sqlite3.Connection, initiator_id: str, most: int) -> Era
 
 
 def _scrubbed(connection: sqlite3.Connection) -> bool:
-    """Rewrite the file of an older release, and bring the log of writes to an end."""
+    """Rewrite the file, and bring the log of writes to an end."""
     connection.execute(f"PRAGMA busy_timeout = {SCRUB_MS}")
     try:
-        if connection.execute(IS_UNWIPED).fetchone():
-            # A copy of the file would not fit into memory.
-            connection.execute("PRAGMA temp_store = FILE")
-            connection.execute("VACUUM")
-            connection.execute("PRAGMA temp_store = MEMORY")
-            connection.execute("DELETE FROM setting WHERE name = 'unwiped'")
+        # Pages that were split or merged keep copies that secure_delete does not reach. A copy of
+        # the file would not fit into memory.
+        connection.execute("PRAGMA temp_store = FILE")
+        connection.execute("VACUUM")
         busy: int = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
             raise
         return False
     finally:
+        connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
     return not busy
 
