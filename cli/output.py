@@ -2,10 +2,11 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import final
 
-from cli.terminal import Column, Line, Terminal, one_line
+from cli.terminal import Column, Line, Terminal, one_line, progress
 
 
 @final
@@ -28,6 +29,12 @@ class Output:
 
     def aside(self, text: str) -> None:
         print(one_line(text), file=sys.stderr)
+
+    def progress(
+        self, things: str, total: int | None
+    ) -> AbstractContextManager[Callable[[int], None]]:
+        """Show on standard error how many of ``total`` are done, where somebody watches."""
+        return progress(things, total)
 
     def lines(self, lines: Iterable[Line]) -> None:
         self._terminal.lines(lines)

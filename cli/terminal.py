@@ -6,12 +6,14 @@ terminal nothing is wrapped, cut or coloured.
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, TextIO, final
 
 from rich import box
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -136,6 +138,17 @@ class Terminal:
                     whole = Text.assemble(margin, piece)
                     whole.rstrip()
                     self._console.print(whole, soft_wrap=True)
+
+
+@contextmanager
+def progress(things: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Give what counts: a bar on standard error while it is a terminal, else nothing at all."""
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    columns = (TextColumn(things), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with bar:
+        task = bar.add_task(things, total=total)
+        yield lambda count: bar.advance(task, count)
 
 
 def shown(text: str) -> str:

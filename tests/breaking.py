@@ -4,6 +4,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, final
 
 from aigateway.errors import LedgerFault, RecorderUnavailable
+from aigateway.ledger.keeping import Keeping
 from aigateway.ledger.store import Store
 
 
@@ -22,6 +23,9 @@ class Breaking:
         self._verb = verb
         self._fault = fault or LedgerFault("broken by the test")
         self._when = when
+
+    def keeping(self) -> Keeping:
+        return self._store.keeping()
 
     def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
         verb: Callable[..., Coroutine[Any, Any, Any]] = getattr(self._store, name)
@@ -44,6 +48,9 @@ class Outage:
         self._store = store
         self._verbs = verbs
         self.down = False
+
+    def keeping(self) -> Keeping:
+        return self._store.keeping()
 
     def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
         verb: Callable[..., Coroutine[Any, Any, Any]] = getattr(self._store, name)

@@ -20,7 +20,7 @@ EVERYTHING = {
     "PromAuth": "sigv4",
     "OtlpHeadersSecretArn": "arn",
 }
-NEVER = ("dynamodb:Scan", "dynamodb:DeleteTable", "s3:DeleteObject")
+NEVER = ("dynamodb:Scan", "dynamodb:DeleteTable", "s3:DeleteBucket")
 
 
 def as_list(value: object) -> list[Any]:
@@ -127,6 +127,7 @@ def test_the_sessions_function_writes_only_where_it_must(resources: Template) ->
         (("dynamodb:ConditionCheckItem",), {"ForAllValues:StringEquals": {keys: ["USER"]}}),
         (("dynamodb:PutItem",), {"ForAllValues:StringEquals": {keys: ["CFG"]}}),
         (("dynamodb:PutItem",), {"ForAllValues:StringLike": {keys: ["AUDIT#*", "PROV"]}}),
+        (("dynamodb:PutItem",), {"ForAllValues:StringEquals": {keys: ["JOB"]}}),
     ]
 
 
@@ -137,3 +138,20 @@ def test_by_default_nothing_of_bedrock_is_allowed(resources: Template) -> None:
         for action in as_list(statement["Action"])
     }
     assert not any(action.startswith(("bedrock", "sts:")) for action in actions)
+
+
+def test_only_the_scheduled_function_deletes_records_and_texts(resources: Template) -> None:
+    """Those of erased users; every other deletion is of one kind of item that can be made anew."""
+    deleting = {
+        (name, each["Sid"])
+        for name, role in roles_of(resources).items()
+        for each in statements_of(role)
+        if {"dynamodb:DeleteItem", "s3:DeleteObject"} & set(as_list(each["Action"]))
+    }
+    assert deleting == {
+        ("ReloadRole", "ForgetOldSnapshots"),
+        ("ReloadRole", "ForgetUsers"),
+        ("ReloadRole", "ForgetLargeTexts"),
+        ("ReloadRole", "MoveCounters"),
+        ("SessionsRole", "GiveUpPrincipals"),
+    }

@@ -1,5 +1,6 @@
 """The served description of the configuration API says what its handlers do and take."""
 
+import json
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from aigateway import errors
+from aigateway.ledger.erase import erase_due
 from aigateway.ledger.sqlite import SqliteStore
 from aigateway.pool.drafts import MEMBERS
 from aigateway.pool.providers import PROVIDER_TYPES, ProviderRow
@@ -15,7 +17,7 @@ from aigateway.pool.secrets import FileSecrets
 from aigateway.sessions import bodies, calls, configuring, providers, query
 from tests.builders import at
 from tests.clocks import HeldClock
-from tests.house.test_description import CONFIGURATION, Seen, differences
+from tests.house.test_description import CONFIGURATION, FOLDER, Seen, differences
 from tests.unit.sessions.test_providers import Desk, a_desk
 from tests.unit.test_outbound import answering, peer
 
@@ -80,6 +82,11 @@ def test_every_answer_is_as_described_and_nothing_described_is_never_sent(desk: 
     desk.api.do(desk.api.store.key_used(key["id"], at(1)))
     assert desk.configure("DELETE", f"/users/carol/keys/{key['id']}").status == 204
     compare("GET", keys, 200, "/users/carol/keys")
+    data = "/users/{user}/data"
+    compare("DELETE", data, 202, "/users/carol/data")
+    desk.clock.advance(31 * 60)
+    desk.api.do(erase_due(desk.api.store, desk.clock))
+    compare("GET", data, 200, "/users/carol/data")
     rule = {"user": "carol", "providers": ["*"], "models": ["*"]}
     compare("PUT", "/access", 200, "/access", {"version": 0, "rules": [rule]})
     rules = [rule, {"group": "a", "providers": ["*"], "models": ["*"]}]
@@ -94,6 +101,16 @@ def test_every_answer_is_as_described_and_nothing_described_is_never_sent(desk: 
         for member in schema["properties"]
     }
     assert members == seen
+
+
+def test_no_member_is_described_twice() -> None:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        assert len(set(names)) == len(names), names
+        return dict(pairs)
+
+    for file in ("configuration.json", "openapi.json"):
+        json.loads((FOLDER / file).read_text(), object_pairs_hook=once)
 
 
 def test_the_members_that_are_taken_are_described() -> None:

@@ -2,11 +2,12 @@
 
 import re
 from dataclasses import FrozenInstanceError
+from datetime import timedelta
 
 import pytest
 
-from aigateway.interception import TOKEN_NAMES, Parents
-from tests.builders import a_closed, a_thought, a_tool, a_usage, an_opened
+from aigateway.interception import TOKEN_NAMES, Parents, expiry
+from tests.builders import T0, a_closed, a_thought, a_tool, a_usage, an_opened
 
 
 def test_a_session_is_named_by_the_client_else_by_its_thread_else_by_itself() -> None:
@@ -72,3 +73,8 @@ def test_i21_records_are_immutable_and_equal_by_value() -> None:
         opened.model = "another"  # type: ignore[misc]  # what the test is about
     with pytest.raises(FrozenInstanceError):
         a_closed(opened).outcome = "failed"  # type: ignore[misc]  # what the test is about
+
+
+def test_i15_an_end_is_in_whole_seconds() -> None:
+    started_at = T0 + timedelta(microseconds=999_999)
+    assert expiry(started_at, timedelta(hours=1)) == T0 + timedelta(hours=1)

@@ -8,7 +8,7 @@ import hashlib
 from base64 import b32encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, final
 
 from aigateway.caller.clients import Client
@@ -26,6 +26,11 @@ from aigateway.transcript.facts import (
 )
 
 UNKNOWN_MODEL = "unknown"
+
+
+def expiry(started_at: datetime, retention: timedelta | None) -> datetime | None:
+    """Return when a record expires, in whole seconds: the unit of the table's TTL."""
+    return None if retention is None else started_at.replace(microsecond=0) + retention
 
 
 @final

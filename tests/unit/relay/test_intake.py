@@ -37,7 +37,7 @@ from aigateway.pool.routes import Route
 from aigateway.pool.snapshot import Pool, Snapshot
 from aigateway.relay.asides import Asides
 from aigateway.relay.callers import Callers
-from aigateway.relay.intake import Admitted, Intake, Taken, expiry, firewall, retry_count
+from aigateway.relay.intake import Admitted, Intake, Taken, firewall, retry_count
 from aigateway.settings import Settings
 from aigateway.transcript.facts import Dialect
 from aigateway.wire.messages import Headers, RequestHead
@@ -475,11 +475,6 @@ def test_a_compaction_is_no_persons_prompt() -> None:
 
 def test_records_that_are_kept_for_ever_have_no_end() -> None:
     assert taken(MESSAGE, settings=Settings(retention=None)).opened.expires_at is None
-
-
-def test_i15_an_end_is_in_whole_seconds() -> None:
-    started_at = T0 + timedelta(microseconds=999_999)
-    assert expiry(started_at, timedelta(hours=1)) == T0 + timedelta(hours=1)
 
 
 @pytest.mark.parametrize(

@@ -317,8 +317,8 @@ async def test_the_publisher_runs_last_and_not_for_a_change(store: SqliteStore) 
 
 
 def test_nothing_is_published_where_no_setting_says_where() -> None:
-    assert tick_of(Settings(), HeldClock()).endings == ()
-    assert tick_of(Settings(metrics_endpoint=True), HeldClock()).endings == ("publish",)
+    assert tick_of(Settings(), HeldClock()).endings == ("erase",)
+    assert tick_of(Settings(metrics_endpoint=True), HeldClock()).endings == ("erase", "publish")
 
 
 async def test_a_failed_publisher_never_fails_the_reload(store: SqliteStore) -> None:

@@ -201,6 +201,7 @@ def closed_from(id: str, row: Document, part: bytes | None = None) -> Closed:  #
             "first_byte_at": _time(row.get("first_byte_at")),
             "usage_missing": bool(row.get("usage_missing")),
             "usage_partial": bool(row.get("usage_partial")),
+            "parents_unknown": bool(row.get("parents_unknown")),
             "credential_hint": row.get("closing_credential_hint"),
             "parents": _parents_from(parents),
             "error_message": texts.get("error_message", row.get("error_message")),

@@ -11,6 +11,7 @@ from typing import Literal, Protocol, final
 from aigateway.caller.access import Rule
 from aigateway.caller.people import Key, User
 from aigateway.interception import Closed, Opened, Parents
+from aigateway.ledger.keeping import Keeping
 from aigateway.ledger.listing import Filter, NameKind, Reach, Window
 from aigateway.ledger.rows import Interception, Page, Session
 from aigateway.pool.providers import ProviderRow
@@ -364,3 +365,6 @@ class Store(Records, Reading, Directory, Totals, Rates, Protocol):
 
     async def stop(self) -> None:
         """Finish what is under way and let go of everything."""
+
+    def keeping(self) -> Keeping:
+        """Return what is done to the whole ledger, over this store."""

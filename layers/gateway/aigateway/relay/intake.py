@@ -3,7 +3,7 @@
 import hashlib
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import final
 
 from aigateway.caller.clients import Client, client_of
@@ -23,7 +23,7 @@ from aigateway.errors import (
     UnreadableBody,
 )
 from aigateway.globs import ANY
-from aigateway.interception import UNKNOWN_MODEL, Credential, Opened
+from aigateway.interception import UNKNOWN_MODEL, Credential, Opened, expiry
 from aigateway.pool.routes import Route, place_of, route_of
 from aigateway.pool.snapshot import Pool
 from aigateway.relay.asides import Asides
@@ -229,11 +229,6 @@ def _served_model(route: Route, opening: Opening | None) -> str:
 def _dialect(route: Route) -> Dialect:
     assert route.dialect is not None  # noqa: S101 - only recorded routes come here
     return route.dialect
-
-
-def expiry(started_at: datetime, retention: timedelta | None) -> datetime | None:
-    """Return when a record expires, in whole seconds: the unit of the table's TTL."""
-    return None if retention is None else started_at.replace(microsecond=0) + retention
 
 
 def retry_count(headers: Headers) -> int | None:

@@ -94,7 +94,7 @@ def tick_of(settings: Settings, clock: Clock, journal: Journal = SILENT) -> Tick
         lifecycle = PayloadLifecycle(objects, settings.retention)
         beginnings["payload lifecycle"] = lambda _: lifecycle.keep()
     reload = reload_of(settings, clock)
-    endings: dict[str, Part] = {}
+    endings: dict[str, Part] = {"erase": lambda store: _erase(store, clock)}
     publisher: Publishing | None = None
     if settings.metric_sinks - {"emf"}:
         from aigateway.reload.publishing.assembly import (  # noqa: PLC0415 - only those pay who publish
@@ -106,3 +106,10 @@ def tick_of(settings: Settings, clock: Clock, journal: Journal = SILENT) -> Tick
     if "emf" in settings.metric_sinks:
         endings["figures"] = Figures(journal, reload, publisher).tell
     return Tick(clock, reload, beginnings, endings, journal)
+
+
+async def _erase(store: Store, clock: Clock) -> int:
+    """Go on with forgetting users, as far as one tick goes."""
+    from aigateway.ledger.erase import erase_due  # noqa: PLC0415 - after the reload, which is awaited
+
+    return await erase_due(store, clock)

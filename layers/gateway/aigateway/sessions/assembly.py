@@ -8,6 +8,7 @@ from aigateway.sessions.access import AccessEndpoints
 from aigateway.sessions.api import SessionsHandler, handler_for
 from aigateway.sessions.callers import Callers
 from aigateway.sessions.configuring_parts import configuring_of
+from aigateway.sessions.erasing import ErasingEndpoints
 from aigateway.sessions.kick import Kick, kick_of
 from aigateway.sessions.metrics import Metrics
 from aigateway.sessions.people import PeopleEndpoints
@@ -36,6 +37,7 @@ def build(
     families = (
         Providers(callers, configuring, Trial(kept, settings)),
         PeopleEndpoints(store, clock),
+        ErasingEndpoints(callers, store, clock),
         AccessEndpoints(callers, store, clock, kick),
     )
     serves_metrics = "endpoint" in settings.metric_sinks

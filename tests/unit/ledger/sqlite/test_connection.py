@@ -104,7 +104,7 @@ async def test_a_ledger_of_an_older_layout_is_moved_up_with_its_records(path: Pa
         connection.execute("ALTER TABLE interception DROP COLUMN parents_unknown")
         for table in ("interception", "session"):
             connection.execute(f"ALTER TABLE {table} DROP COLUMN cost_micros")
-        for table in ("audit", "principal", "rate_window", "publisher"):
+        for table in ("audit", "principal", "rate_window", "publisher", "job"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("PRAGMA user_version = 1")
     await store.start()

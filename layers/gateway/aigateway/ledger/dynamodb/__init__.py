@@ -18,6 +18,7 @@ from aigateway.ledger.dynamodb.rates import DynamoRates
 from aigateway.ledger.dynamodb.reading import DynamoReading
 from aigateway.ledger.dynamodb.records import DynamoRecords
 from aigateway.ledger.dynamodb.totals import DynamoTotals
+from aigateway.ledger.keeping import Keeping
 
 __all__ = ["DynamoStore"]
 
@@ -64,3 +65,8 @@ class DynamoStore(
 
     async def stop(self) -> None:
         await self._settled()
+
+    def keeping(self) -> Keeping:
+        from aigateway.ledger.dynamodb.keeping import DynamoKeeping  # noqa: PLC0415 - no request needs it
+
+        return DynamoKeeping(self._table, self._payloads, self._clock, self._retention_days)

@@ -21,6 +21,8 @@ BUSY = frozenset({408, 409, 429})
 """Statuses that may be another one a moment later, as those from 500 on: 409 is another
 conditional write under way (S3 API reference, "PutObject")."""
 TAKEN = 412
+DELETED_KEYS = 1000
+"""DeleteObjects takes so many (S3 API reference, "DeleteObjects")."""
 
 Rule = dict[str, Any]
 Answer = TypeVar("Answer")
@@ -89,6 +91,27 @@ class Bucket:
                 return bytes(stream.read(most))
 
         return await self._ask(body, attempts)
+
+    async def delete(self, prefix: str) -> int:
+        """Delete the objects whose keys begin so, and return how many there were."""
+        deleted = 0
+        while True:
+            listed = await self._ask(
+                lambda s3: s3.list_objects_v2(Bucket=self.name, Prefix=prefix, MaxKeys=DELETED_KEYS)
+            )
+            keys = [{"Key": each["Key"]} for each in listed.get("Contents", ())]
+            if not keys:
+                return deleted
+            answer = await self._ask(
+                lambda s3: s3.delete_objects(
+                    Bucket=self.name,
+                    Delete={"Objects": keys, "Quiet": True},  # noqa: B023 - awaited at once
+                )
+            )
+            if answer.get("Errors"):
+                code = str(answer["Errors"][0].get("Code", ""))
+                raise RecorderUnavailable(f"the bucket deleted not all objects: {code}")
+            deleted += len(keys)
 
     async def rules(self) -> list[Rule]:
         """Return the rules by which objects expire."""

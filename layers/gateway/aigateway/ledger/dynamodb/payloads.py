@@ -16,6 +16,7 @@ from aigateway.ledger.dynamodb.bucket import Bucket, ObjectRefused
 from aigateway.ledger.dynamodb.connection import ATTEMPTS, Key, Table
 from aigateway.ledger.expressions import Item
 from aigateway.ledger.texts import (
+    OBJECTS,
     PROMPT_PART,
     first_chunks,
     further_chunks,
@@ -65,6 +66,12 @@ class Payloads:
                 raise
             log.warning("a long text stays in the table", extra={"fault": str(fault)})
             return False
+
+    async def forget(self, initiator_id: str) -> int:
+        """Delete all objects of an initiator; return how many there were."""
+        if self._bucket is None:
+            return 0
+        return await self._bucket.delete(f"{OBJECTS}{initiator_id}/")
 
     async def found(self, items: Iterable[Item]) -> dict[Key, Item]:
         """Return what is stored of the records' texts, as it is now.

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import final
 
+from aigateway.ledger.keeping import Keeping
 from aigateway.ledger.recall import COUNT_AGE, NAMES_AGE, Recall
 from aigateway.ledger.sqlite.audit import SqliteAudit
 from aigateway.ledger.sqlite.connection import Database
@@ -41,3 +42,8 @@ class SqliteStore(
 
     async def stop(self) -> None:
         await self._database.stop()
+
+    def keeping(self) -> Keeping:
+        from aigateway.ledger.sqlite.keeping import SqliteKeeping  # noqa: PLC0415 - no request needs it
+
+        return SqliteKeeping(self._database)

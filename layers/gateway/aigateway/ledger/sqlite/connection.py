@@ -16,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, TypeVar, final
+from typing import Any, Literal, TypeVar, final
 
 from aigateway.errors import RecorderUnavailable
 
@@ -31,6 +31,7 @@ MIGRATIONS = (
     "people.sql",
     "publisher.sql",
     "costs.sql",
+    "jobs.sql",
 )
 """Scripts that lead from one layout version to the next; their number is the newest version."""
 BUSY_MS = 5_000
@@ -44,7 +45,7 @@ UNBINDABLE = (OverflowError, UnicodeEncodeError)
 @dataclass(frozen=True, slots=True)
 class _Job:
     work: Work[Any]
-    writes: bool
+    kind: Literal["read", "write", "apart"]
     future: "Future[Any]"
 
 
@@ -78,16 +79,20 @@ class Database:
 
     async def read(self, work: Work[Result]) -> Result:
         """Run ``work`` on one state of the file."""
-        return await self._queued(work, writes=False)
+        return await self._queued(work, "read")
 
     async def write(self, work: Work[Result]) -> Result:
         """Run ``work`` all or nothing, and return when it is on the disk."""
-        return await self._queued(work, writes=True)
+        return await self._queued(work, "write")
 
-    async def _queued(self, work: Work[Result], *, writes: bool) -> Result:
+    async def apart(self, work: Work[Result]) -> Result:
+        """Run ``work`` outside any transaction: some statements refuse to be in one."""
+        return await self._queued(work, "apart")
+
+    async def _queued(self, work: Work[Result], kind: Literal["read", "write", "apart"]) -> Result:
         if self._thread is None:
             raise RecorderUnavailable(CLOSED)
-        job = _Job(work, writes, Future())
+        job = _Job(work, kind, Future())
         self._jobs.put(job)
         result: Result = await asyncio.wrap_future(job.future)
         return result
@@ -105,10 +110,12 @@ class Database:
             opened.set_result(None)
             while jobs := self._batch():
                 wanted = [job for job in jobs if job.future.set_running_or_notify_cancel()]
-                _write(connection, [job for job in wanted if job.writes])
+                _write(connection, [job for job in wanted if job.kind == "write"])
                 for job in wanted:
-                    if not job.writes:
+                    if job.kind == "read":
                         _read(connection, job)
+                    elif job.kind == "apart":
+                        _apart(connection, job)
         while not self._jobs.empty():
             if (late := self._jobs.get()) is not None:
                 late.future.set_exception(RecorderUnavailable(CLOSED))
@@ -173,6 +180,13 @@ def _read(connection: sqlite3.Connection, job: _Job) -> None:
         job.future.set_result(result)
 
 
+def _apart(connection: sqlite3.Connection, job: _Job) -> None:
+    try:
+        job.future.set_result(job.work(connection))
+    except BaseException as error:  # noqa: BLE001 - likewise
+        job.future.set_exception(_fault(error))
+
+
 def _roll_back(connection: sqlite3.Connection) -> None:
     with suppress(sqlite3.Error):
         if connection.in_transaction:
@@ -197,6 +211,8 @@ def _connect(path: Path | None) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        # What is deleted is overwritten at once, or nobody could be forgotten.
+        connection.execute("PRAGMA secure_delete = ON")
         # Else each savepoint makes a file of its own, and a record costs a quarter more.
         connection.execute("PRAGMA temp_store = MEMORY")
         _migrate(connection)

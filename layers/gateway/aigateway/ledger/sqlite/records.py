@@ -157,22 +157,16 @@ class SqliteRecords:
     _names: Names
 
     async def open(self, opened: Opened) -> None:
-        row = columns(OPENED_COLUMNS, opened_row(opened) | {"session_key": opened.session_key})
-        text = opened_text(opened)
-        await self._database.write(lambda connection: _open(connection, opened, row, text))
+        row, text = opened_columns(opened), opened_text(opened)
+        await self._database.write(lambda connection: begin_record(connection, opened, row, text))
         self._counts.forget()
 
     async def close(self, opened: Opened, closed: Closed, steps: tuple[Step, ...]) -> bool:
-        document = closed_row(closed) | {"error_message": closed.error_message}
-        row = columns(CLOSED_COLUMNS, document) | {"id": closed.id}
-        text = closed_text(closed)
+        row, text = closed_columns(closed), closed_text(closed)
 
         def work(connection: sqlite3.Connection) -> bool:
-            if connection.execute(CLOSE, row).rowcount == 0:
+            if not end_record(connection, opened, closed, row, text):
                 return False
-            connection.execute(PAYLOAD, (closed.id, 1, _expiry(opened), text))
-            _end_session(connection, opened, closed)
-            connection.executemany(POINTER, _pointers(opened, closed))
             _count(connection, steps)
             return True
 
@@ -233,9 +227,19 @@ def _expiry(opened: Opened) -> int | None:
     return None if opened.expires_at is None else micros(opened.expires_at)
 
 
-def _open(
+def opened_columns(opened: Opened) -> dict[str, Any]:
+    return columns(OPENED_COLUMNS, opened_row(opened) | {"session_key": opened.session_key})
+
+
+def closed_columns(closed: Closed) -> dict[str, Any]:
+    document = closed_row(closed) | {"error_message": closed.error_message}
+    return columns(CLOSED_COLUMNS, document) | {"id": closed.id}
+
+
+def begin_record(
     connection: sqlite3.Connection, opened: Opened, row: dict[str, Any], text: bytes | None
 ) -> None:
+    """Add a record and move its session; a second call changes nothing."""
     if connection.execute("SELECT 1 FROM interception WHERE id = ?", (opened.id,)).fetchone():
         return
     prompt = opened.prompt.text if opened.prompt and opened.counts_as_activity else None
@@ -253,6 +257,22 @@ def _open(
     connection.execute(OPEN, row)
     if text is not None:
         connection.execute(PAYLOAD, (opened.id, 0, _expiry(opened), text))
+
+
+def end_record(
+    connection: sqlite3.Connection,
+    opened: Opened,
+    closed: Closed,
+    row: dict[str, Any],
+    text: bytes,
+) -> bool:
+    """End a record and sum it up in its session; ``False``: it has ended, or is not there."""
+    if connection.execute(CLOSE, row).rowcount == 0:
+        return False
+    connection.execute(PAYLOAD, (closed.id, 1, _expiry(opened), text))
+    _end_session(connection, opened, closed)
+    connection.executemany(POINTER, _pointers(opened, closed))
+    return True
 
 
 def _end_session(connection: sqlite3.Connection, opened: Opened, closed: Closed) -> None:
