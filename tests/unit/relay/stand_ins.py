@@ -108,7 +108,7 @@ class NotingRecords:
         return self.found.pop(0) if self.found else None
 
     async def remains(self, opened: object) -> Closed | None:
-        raise NotImplementedError
+        return None
 
     async def orphans(self, before: object, most: int) -> tuple[Opened, ...]:
         return ()
