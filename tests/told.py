@@ -18,6 +18,9 @@ class Told:
     of_all: dict[EmfName, float] = field(default_factory=dict)
     of_each: dict[str, Mapping[EmfName, float]] = field(default_factory=dict)
 
+    def loading(self) -> None:
+        return None
+
     def closed(self, opened: Opened, closed: Closed, *, stored: bool) -> None:
         self.records.append((opened, closed, stored))
 

@@ -73,8 +73,11 @@ class Bedrock:
         return document
 
     def newest(self) -> dict[str, Any]:
-        page = self.product.query("interceptions?limit=1").document
-        newest: dict[str, Any] = page["results"][0]
+        """Wait for the end of the newest record, and return it."""
+        newest: dict[str, Any] = {}
+        while newest.get("ended_at") is None:
+            page = self.product.query("interceptions?limit=1&include=inflight").document
+            newest = page["results"][0]
         return newest
 
 

@@ -106,18 +106,20 @@ def test_when_all_keys_are_revoked_there_is_nothing_to_wait_for(in_trouble: Prod
 
 @BOTH
 def test_a_breaker_opens_refuses_tries_and_closes(in_trouble: Product) -> None:
+    """After two failures of a process: where a sandbox is still busy, a second one has its own."""
     in_trouble.reset_log()
-    for _ in range(2):
-        assert asked(in_trouble, "guarded", "status=529").status == 529
-    refused = asked(in_trouble, "guarded", "text=fine")
+    failed = 0
+    while (refused := asked(in_trouble, "guarded", "status=529")).status == 529:
+        failed += 1
+    assert 2 <= failed <= 4
     assert (refused.status, refused.header("retry-after")) == (503, "1")
     assert refused.header("x-ai-gateway-error") == "circuit_open"
     record = in_trouble.record(refused)
     assert (record["outcome"], record["error_type"]) == ("failed", "overloaded")
-    assert len(in_trouble.log()) == 2
+    assert len(in_trouble.log()) == failed
     statuses = (asked(in_trouble, "guarded", "text=fine").status for _ in range(2_000))
     assert next(status for status in statuses if status != 503) == 200
-    assert len(in_trouble.log()) == 3
+    assert len(in_trouble.log()) == failed + 1
 
 
 @ON_LAMBDA

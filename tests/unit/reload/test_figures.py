@@ -118,10 +118,10 @@ async def test_a_tick_tells_them_last_and_only_where_cloudwatch_listens(
 ) -> None:
     journal = Told()
     clock = HeldClock()
-    assert tick_of(Settings(), clock, journal).endings == ()
+    assert tick_of(Settings(), clock, journal).endings == ("erase",)
     everything = Settings(on_lambda=True, metrics_endpoint=True)
     tick = tick_of(everything, clock, journal)
-    assert tick.endings == ("publish", "figures")
+    assert tick.endings == ("erase", "publish", "figures")
     await tick.run(store)
     assert journal.of_all == {
         "ReloadAttempts": 1,
@@ -130,4 +130,5 @@ async def test_a_tick_tells_them_last_and_only_where_cloudwatch_listens(
         "PublisherOk": 1,
         "Inflight": 0,
     }
-    assert tick_of(Settings(metrics=frozenset({"emf"})), clock, journal).endings == ("figures",)
+    alone = tick_of(Settings(metrics=frozenset({"emf"})), clock, journal)
+    assert alone.endings == ("erase", "figures")

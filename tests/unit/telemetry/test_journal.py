@@ -1,5 +1,6 @@
 """Who hears of what happened to records."""
 
+import sys
 from collections.abc import Mapping
 from typing import final
 
@@ -18,6 +19,9 @@ from tests.logs import Caught
 @final
 class Broken:
     """Fails at everything."""
+
+    def loading(self) -> None:
+        raise ZeroDivisionError("sk-planted-0a1b2c3d4e5f")
 
     def closed(self, opened: Opened, closed: Closed, *, stored: bool) -> None:
         raise ZeroDivisionError("sk-planted-0a1b2c3d4e5f")
@@ -94,3 +98,14 @@ def test_a_long_text_is_several_lines_none_of_which_is_too_long() -> None:
     assert [line["part"] for line in parts] == [*range(1, parts[0]["parts"] + 1)]
     shared = {"interception_id": opened.id, "initiator_id": "u-alice", "stored": False}
     assert all(line.items() >= shared.items() for line in parts)
+
+
+def test_what_a_first_record_takes_is_loaded_once_and_where_there_is_a_listener() -> None:
+    assert Journals().loading() is None
+    settings = Settings(metrics=frozenset({"emf"}))
+    journal = journal_of(settings, Caught())
+    load = journal.loading()
+    assert load is not None
+    load()
+    assert journal.loading() is None
+    assert "aws_lambda_powertools.metrics" in sys.modules

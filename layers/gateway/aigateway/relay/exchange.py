@@ -120,6 +120,8 @@ class Exchange:
             await _abandon(answering)
             self._asides.start(self._close_aside(opening))
             raise
+        if (load := self._journal.loading()) is not None:
+            self._asides.start(asyncio.to_thread(load))
         try:
             cut = await self._forward(opened, request, answering, send)
         except UpstreamFault as fault:

@@ -36,6 +36,9 @@ class Figures:
         self._per_model = per_model
         self._per_initiator = per_initiator
 
+    def loading(self) -> Callable[[], object]:
+        return _load
+
     def closed(self, opened: Opened, closed: Closed, *, stored: bool) -> None:
         """Tell of a record that is closed; one that could not be is an error, and no more."""
         if not stored:
@@ -112,3 +115,9 @@ def _value(text: str) -> str:
     """Return what CloudWatch takes as a dimension's value."""
     plain = "".join(each if each.isascii() and each.isprintable() else "?" for each in text)
     return plain[:VALUE_CHARACTERS].strip() or "unknown"
+
+
+def _load() -> None:
+    import aws_lambda_powertools.metrics  # noqa: F401, PLC0415 - to have it
+
+    from aigateway.telemetry import catalogue  # noqa: F401, PLC0415 - likewise

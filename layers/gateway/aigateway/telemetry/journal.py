@@ -41,6 +41,12 @@ logger = logging.getLogger(__name__)
 class Journal(Protocol):
     """Hears of everything once, from the process that did it, when it is done."""
 
+    def loading(self) -> Callable[[], object] | None:
+        """Return what is to be done, by a thread, before a record can be told of at once.
+
+        It has time while a provider is waited for. ``None``: nothing, or it was given out before.
+        """
+
     def closed(self, opened: Opened, closed: Closed, *, stored: bool) -> None:
         """A record was closed by this process, or, not ``stored``, could not be closed."""
 
@@ -57,6 +63,16 @@ class Journals:
 
     def __init__(self, *journals: Journal) -> None:
         self._journals = journals
+        self._is_loaded = not journals
+
+    def loading(self) -> Callable[[], object] | None:
+        if self._is_loaded:
+            return None
+        self._is_loaded = True
+        return self._load
+
+    def _load(self) -> None:
+        self._tell(_load)
 
     def closed(self, opened: Opened, closed: Closed, *, stored: bool) -> None:
         self._tell(lambda journal: journal.closed(opened, closed, stored=stored))
@@ -76,6 +92,11 @@ class Journals:
 
 
 SILENT: Journal = Journals()
+
+
+def _load(journal: Journal) -> None:
+    if (load := journal.loading()) is not None:
+        load()
 
 
 def _failed(journal: Journal, bug: Exception) -> None:

@@ -115,6 +115,12 @@ def _apart(handler: logging.Handler) -> logging.Logger:
     return logger
 
 
+def load() -> None:
+    """Load what the first line takes."""
+    _powertools()
+    _masked("")
+
+
 def _powertools() -> logging.Formatter:
     from aws_lambda_powertools.logging.formatter import (  # noqa: PLC0415 - see above
         LambdaPowertoolsFormatter,

@@ -5,7 +5,7 @@ from typing import final
 
 from aigateway.interception import Closed, Opened
 from aigateway.telemetry.journal import EmfName, Event
-from aigateway.telemetry.log import Fields
+from aigateway.telemetry.log import Fields, load
 
 Writing = Callable[[Fields], None]
 
@@ -18,8 +18,11 @@ class RecordLog:
         self._write = write
         self._content = content
 
+    def loading(self) -> Callable[[], object]:
+        return _load
+
     def closed(self, opened: Opened, closed: Closed, *, stored: bool) -> None:
-        from aigateway.telemetry.events import lines_of  # noqa: PLC0415 - the client has its answer
+        from aigateway.telemetry.events import lines_of  # noqa: PLC0415 - a cold start needs none
         from aigateway.telemetry.parts import in_parts  # noqa: PLC0415 - likewise
 
         for line in lines_of(opened, closed, stored=stored, content=self._content):
@@ -31,3 +34,9 @@ class RecordLog:
 
     def ticked(self, figures: Mapping[EmfName, float], provider_name: str | None = None) -> None:
         """Nothing, likewise."""
+
+
+def _load() -> None:
+    from aigateway.telemetry import events, parts  # noqa: F401, PLC0415 - to have them
+
+    load()
