@@ -135,14 +135,18 @@ async def test_a_change_is_seen_within_fifteen_seconds_also_by_a_process_that_wa
     stage.app = build(POLLING, stage.store, stage.keys, stage.clock, stage.peer)
     await served(stage)
     await change(stage, enabled=False)
-    stage.clock.advance(13)
+    stage.clock.advance(7)
     await served(stage)
     stage.clock.advance(1)
-    await served(stage)
+    stage.peer.scripts.append(blocking(message(text("the look at the change is beside this"))))
+    await ask(stage)
     assert refusal(await ask(stage)) == DISABLED
     await change(stage, enabled=True)
-    stage.clock.thaw_after(3600)
+    stage.clock.advance(15)
     await served(stage)
+    await change(stage, enabled=False)
+    stage.clock.thaw_after(3600)
+    assert refusal(await ask(stage)) == DISABLED
 
 
 async def change(stage: Stage, **members: object) -> None:

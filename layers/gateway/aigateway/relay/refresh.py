@@ -14,16 +14,19 @@ from aigateway.relay.asides import Asides
 from aigateway.relay.cooldowns import Cooldowns
 
 logger = logging.getLogger(__name__)
-OLD_POLLS = 2
-"""A pool that nobody looked after for so many intervals is that of a process which was frozen."""
+EARLY = 0.5
+"""A look is due at this part of the interval: so nobody waits for it where there is traffic."""
 
 WAITED_SECONDS = 1.0
-"""So long a request waits for a look at such a pool, and then goes on with it."""
+"""So long a request waits where a whole interval went by without one, and then goes on."""
 
 
 @final
 class Refresh:
-    """Loads the published snapshot at the start, and a newer one at most every ``poll_seconds``.
+    """Loads the published snapshot at the start, and a newer one off the path of requests.
+
+    A request goes by what was published ``poll_seconds`` before it: one that finds an older pool,
+    in a process that was idle or frozen, waits for a look, for a second at most.
 
     A look that fails, or finds a damaged snapshot, keeps the last good one, without limit of time.
     With 0 seconds each request waits for a look that began after it; any waits while there is no
@@ -87,7 +90,7 @@ class Refresh:
         if self._poll_seconds == 0 and self._under_way is not None:
             await asyncio.shield(self._under_way)
         age = self._age_seconds
-        due = age >= self._poll_seconds or self._pool.version == 0
+        due = age >= EARLY * self._poll_seconds or self._pool.version == 0
         if due and self._under_way is None:
             self._looking = asyncio.create_task(self.look())
         looking = self._under_way
@@ -97,7 +100,7 @@ class Refresh:
             await asyncio.shield(looking)
             return
         asides.keep(looking)
-        if age >= OLD_POLLS * self._poll_seconds:
+        if age >= self._poll_seconds:
             await asyncio.wait({looking}, timeout=WAITED_SECONDS)
 
     @property
