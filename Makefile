@@ -57,7 +57,7 @@ check: .venv/ready check-lock check-template check-dashboards  # format, lint, t
 check-template: .venv-sam/ready
 	$(SAM) validate --lint
 
-check-dashboards: .venv/ready
+check-dashboards: .venv/ready prometheus
 	$(DEV) -m pytest -q $(wildcard tests/house/test_*dashboards.py tests/house/test_*rules.py tests/monitoring/test_*rules.py)
 
 fix: .venv/ready  # format, and repair what the linter can repair safely
