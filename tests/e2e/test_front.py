@@ -104,6 +104,8 @@ async def test_each_piece_passes_at_once_and_alone(port: int) -> None:
     got = await ask(port, "/clock?n=20&seconds=0.02")
     assert len(got.pieces) == 20
     assert median(came - float(left) for came, left in got.pieces) < LAG_SECONDS
+    (first, _), (_, last_left) = got.pieces[0], got.pieces[-1]
+    assert first < float(last_left)
 
 
 async def test_two_thousand_small_events_stay_two_thousand_pieces(port: int) -> None:
