@@ -33,6 +33,10 @@ class Store:
         self._answer(steps if self.wins else ())
         return self.wins
 
+    async def late(self, opened: Opened, closed: Closed) -> bool:
+        self._answer(())
+        return True
+
     async def count(self, steps: tuple[Step, ...]) -> None:
         self._answer(steps)
 
@@ -52,6 +56,7 @@ async def fail(recorder: Recorder) -> None:
     for asking in (
         recorder.open(opened),
         recorder.close(opened, a_closed(opened), ()),
+        recorder.late(opened, a_closed(opened)),
         recorder.count(rejected("x")),
         recorder.parents(QUERY),
     ):
@@ -60,8 +65,9 @@ async def fail(recorder: Recorder) -> None:
 
 
 ERRORS: dict[tuple[str, ...], int] = {
-    ("err", verb): 1 for verb in ("open", "close", "count", "parents")
-}
+    ("err", verb): 1 for verb in ("open", "close", "late", "count", "parents")
+} | {("spilled",): 2}
+"""Neither of the two that ended a record is stored."""
 
 
 async def test_what_failed_is_counted_once_when_the_store_answers_again() -> None:
@@ -69,13 +75,13 @@ async def test_what_failed_is_counted_once_when_the_store_answers_again() -> Non
     recorder = Recorder(store, told)
     store.down = True
     await fail(recorder)
-    assert told.events == [("RecorderErrors", 1)] * 4
+    assert told.events == [("RecorderErrors", 1)] * 5
     assert store.steps == []
     store.down = False
     await recorder.count(())
     assert {step.key: step.amount for step in store.steps} == ERRORS
     await recorder.count(())
-    assert len(store.steps) == 4
+    assert len(store.steps) == 6
 
 
 async def test_a_closing_takes_them_with_it_but_not_one_that_another_call_has_won() -> None:

@@ -245,6 +245,8 @@ class Exchange:
             if await self._records.close(opened, closed, steps_of_closing(opened, closed)):
                 warn_of(opened, closed)
                 self._asides.last(partial(telling, stored=True))
+            else:
+                await self._records.late(opened, closed)
         except Exception as fault:
             self._asides.last(partial(telling, stored=False))
             if not isinstance(fault, LedgerFault):
