@@ -21,17 +21,19 @@ import uvicorn
 from aigateway.clock import SystemClock
 from aigateway.errors import GatewayError
 from aigateway.ledger import open_store
+from aigateway.ledger.spill_file import NAME, SpillFile
 from aigateway.pool.secrets import open_secrets
 from aigateway.relay.asgi import Aborted
 from aigateway.relay.assembly import build
 from aigateway.settings import Settings
 from aigateway.telemetry.assembly import begun, journal_of
-from aigateway.telemetry.journal import Journal
+from aigateway.telemetry.journal import Journal, Journals
 from aigateway.telemetry.log import TextLines, begin
 from local.lifeline import READY, tied
 from local.metrics import with_endpoint
 from local.schedule import Schedule
 from local.scripted.body import ConnectionCut
+from local.spilling import Spilling
 
 App = Callable[..., Any]
 STOP_SECONDS = 3
@@ -88,7 +90,9 @@ def _quiet(app: App) -> App:
 
 
 def _gateway(settings: Settings, journal: Journal) -> App:
-    return build(settings, open_store(settings), open_secrets(settings), journal=journal)
+    spilling = Spilling(SpillFile(settings.state_dir / NAME))
+    journals = Journals(journal, spilling)
+    return build(settings, open_store(settings), open_secrets(settings), journal=journals)
 
 
 def _control(settings: Settings, journal: Journal) -> App:

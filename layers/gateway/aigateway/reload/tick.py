@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import final
+from typing import Protocol, final
 
 from aigateway.clock import Clock
 from aigateway.errors import GatewayError
@@ -23,6 +23,16 @@ logger = logging.getLogger(__name__)
 Part = Callable[[Store], Awaitable[int]]
 
 
+class Recovery(Protocol):
+    """Closes records that gateways could not close, from what they kept of them elsewhere."""
+
+    is_behind: bool
+    """After the last run some were left that it did not try."""
+
+    async def run(self, store: Store) -> int:
+        """Return how many were closed."""
+
+
 @final
 class Tick:
     """A scheduled run, the same in a function and on one machine. Lives as long as its process."""
@@ -34,12 +44,14 @@ class Tick:
         beginnings: Mapping[str, Part],
         endings: Mapping[str, Part] | None = None,
         journal: Journal = SILENT,
+        spilled: Recovery | None = None,
     ) -> None:
         self._clock = clock
         self._reload = reload
         self._beginnings = beginnings
         self._endings = endings or {}
         self._journal = journal
+        self._spilled = spilled
 
     @property
     def beginnings(self) -> tuple[str, ...]:
@@ -55,8 +67,10 @@ class Tick:
         A part that fails is logged and stops no other; the first failure is raised at the end.
         """
         reloading: dict[str, Part] = {"reload": self._reload.run}
+        spilled = {} if self._spilled is None else {"spilled": self._spilled.run}
         closing: dict[str, Part] = {
-            "sweep": lambda store: sweep(store, self._clock.now(), self._journal),
+            **spilled,
+            "sweep": self._sweep,
             "parents": lambda store: repair_parents(store, self._clock.now()),
             "purge": lambda store: purge(store, self._clock.now()),
         }
@@ -76,6 +90,12 @@ class Tick:
         if failed is not None:
             raise failed
         return counted
+
+    async def _sweep(self, store: Store) -> int:
+        """Close orphans, unless more spilled records wait than a run could try: some are theirs."""
+        if self._spilled is not None and self._spilled.is_behind:
+            return 0
+        return await sweep(store, self._clock.now(), self._journal)
 
 
 def tick_of(settings: Settings, clock: Clock, journal: Journal = SILENT) -> Tick:
@@ -105,7 +125,17 @@ def tick_of(settings: Settings, clock: Clock, journal: Journal = SILENT) -> Tick
         endings["publish"] = publisher.run
     if "emf" in settings.metric_sinks:
         endings["figures"] = Figures(journal, reload, publisher).tell
-    return Tick(clock, reload, beginnings, endings, journal)
+    return Tick(clock, reload, beginnings, endings, journal, _recovery(settings, clock, journal))
+
+
+def _recovery(settings: Settings, clock: Clock, journal: Journal) -> Recovery | None:
+    """Return where this deployment's gateways leave what they cannot store."""
+    if settings.on_lambda:
+        return None
+    from aigateway.ledger.spill_file import NAME, SpillFile  # noqa: PLC0415 - a function has no disk
+    from aigateway.reload.spilled import FromFile  # noqa: PLC0415 - likewise
+
+    return FromFile(SpillFile(settings.state_dir / NAME), clock, journal)
 
 
 async def _erase(store: Store, clock: Clock) -> int:
