@@ -100,6 +100,9 @@ class NotingRecords:
         self.seen.append("late")
         return True
 
+    def owe(self, steps: tuple[Step, ...]) -> None:
+        self.counted.extend(steps)
+
     async def count(self, steps: tuple[Step, ...]) -> None:
         self.counted.extend(steps)
 
