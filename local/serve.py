@@ -20,7 +20,7 @@ import uvicorn
 
 from aigateway.clock import SystemClock
 from aigateway.errors import GatewayError
-from aigateway.ledger import open_store
+from aigateway.ledger import open_store, spilled_text
 from aigateway.ledger.spill_file import NAME, SpillFile
 from aigateway.pool.secrets import open_secrets
 from aigateway.relay.asgi import Aborted
@@ -160,13 +160,13 @@ def _logging(name: str, settings: Settings) -> Journal:
     """Log as lines of JSON, or, for people who look on, as text, and records to a file."""
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
     if settings.log_format == "json":
-        return begun(settings)
+        return begun(settings, spilled_text)
     shown = logging.StreamHandler()
     shown.setFormatter(TextLines(name))
     begin(shown, settings.log_level)
     from local.record_file import RecordFile  # noqa: PLC0415 - only then
 
-    return journal_of(settings, RecordFile(settings.state_dir / RECORDS, name))
+    return journal_of(settings, RecordFile(settings.state_dir / RECORDS, name), spilled_text)
 
 
 def _own_socket(name: str, settings: Settings) -> socket.socket:
