@@ -131,9 +131,14 @@ def tick_of(settings: Settings, clock: Clock, journal: Journal = SILENT) -> Tick
 def _recovery(settings: Settings, clock: Clock, journal: Journal) -> Recovery | None:
     """Return where this deployment's gateways leave what they cannot store."""
     if settings.on_lambda:
-        return None
+        if settings.spilled_log_group is None:
+            return None
+        from aigateway.reload.log_group import CloudWatchGroup  # noqa: PLC0415 - only those pay who read it
+        from aigateway.reload.spilled_log import FromLog  # noqa: PLC0415 - likewise
+
+        return FromLog(CloudWatchGroup(settings.spilled_log_group), clock, journal)
     from aigateway.ledger.spill_file import NAME, SpillFile  # noqa: PLC0415 - a function has no disk
-    from aigateway.reload.spilled import FromFile  # noqa: PLC0415 - likewise
+    from aigateway.reload.spilled_file import FromFile  # noqa: PLC0415 - likewise
 
     return FromFile(SpillFile(settings.state_dir / NAME), clock, journal)
 

@@ -1,4 +1,4 @@
-"""Brings home what gateways kept of records that the store did not take."""
+"""Brings home the records that gateways on this machine could not store, from their file."""
 
 import asyncio
 import logging
@@ -6,10 +6,10 @@ from typing import final
 
 from aigateway.clock import Clock
 from aigateway.errors import LedgerFault
-from aigateway.ledger.recovering import recovered
 from aigateway.ledger.spill_file import SpillFile, Stretch
 from aigateway.ledger.store import Store
-from aigateway.ledger.transfer import LineInvalid, row_in
+from aigateway.ledger.transfer import LineInvalid
+from aigateway.reload.bringing import Bringing
 from aigateway.telemetry.journal import Journal
 
 RECORDS_A_RUN = 100
@@ -29,8 +29,7 @@ class FromFile:
 
     def __init__(self, file: SpillFile, clock: Clock, journal: Journal) -> None:
         self._file = file
-        self._clock = clock
-        self._journal = journal
+        self._bringing = Bringing(clock, journal)
         self.is_behind = False
 
     async def run(self, store: Store) -> int:
@@ -43,7 +42,7 @@ class FromFile:
             line = stretch.lines[handled]
             handled += 1
             try:
-                closed += await self._close(store, line)
+                closed += await self._bringing.bring(store, line)
             except LineInvalid:
                 kept.append(line)
             except LedgerFault as fault:
@@ -62,13 +61,3 @@ class FromFile:
             logger.warning("a spilled line was never finished: %d bytes", len(stretch.torn))
         if len(kept) < handled or stretch.torn or self.is_behind:
             await asyncio.to_thread(self._file.take, stretch, handled, kept)
-
-    async def _close(self, store: Store, line: bytes) -> bool:
-        row = await asyncio.to_thread(row_in, line)
-        if row.closed is None:
-            raise LineInvalid("a record without an end")
-        fate, opened = await recovered(store, row.opened, row.closed, self._clock.now())
-        logger.info("a spilled record: %s", fate, extra={"interception_id": row.id})
-        if fate == "imported":
-            self._journal.closed(opened, row.closed, stored=True)
-        return fate == "imported"

@@ -12,7 +12,7 @@ from aigateway.ledger.rows import whole
 from aigateway.ledger.spill_file import NAME, SpillFile
 from aigateway.ledger.sqlite import SqliteStore
 from aigateway.ledger.transfer import line_of
-from aigateway.reload.spilled import FAULTS_A_RUN, RECORDS_A_RUN, FromFile
+from aigateway.reload.spilled_file import FAULTS_A_RUN, RECORDS_A_RUN, FromFile
 from aigateway.reload.tick import Tick
 from tests.breaking import Breaking, Outage
 from tests.builders import a_closed, a_usage, an_opened, at
