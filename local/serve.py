@@ -37,8 +37,6 @@ from local.spilling import Spilling
 
 App = Callable[..., Any]
 STOP_SECONDS = 3
-RECORDS = "records"
-"""Where lines of records lie in the state directory, while people read the others."""
 
 
 @final
@@ -98,6 +96,7 @@ def _gateway(settings: Settings, journal: Journal) -> App:
 def _control(settings: Settings, journal: Journal) -> App:
     from aigateway.reload.tick import tick_of  # noqa: PLC0415 - in this process only
     from aigateway.sessions.assembly import build as build_api  # noqa: PLC0415 - likewise: 100 ms
+    from local.forgetting import forget_lines  # noqa: PLC0415
     from local.rest_api import RestApi  # noqa: PLC0415
 
     clock = SystemClock()
@@ -106,7 +105,7 @@ def _control(settings: Settings, journal: Journal) -> App:
     handler = build_api(settings, store, clock, kick=kick)
     handler.start()
     api = RestApi(handler)
-    tick = tick_of(settings, clock, journal)
+    tick = tick_of(settings, clock, journal, partial(forget_lines, settings.state_dir))
     schedule = Schedule(open_store(settings), tick, settings.reload_interval_seconds)
 
     async def control(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own types
@@ -164,7 +163,7 @@ def _logging(name: str, settings: Settings) -> Journal:
     shown = logging.StreamHandler()
     shown.setFormatter(TextLines(name))
     begin(shown, settings.log_level)
-    from local.record_file import RecordFile  # noqa: PLC0415 - only then
+    from local.record_file import RECORDS, RecordFile  # noqa: PLC0415 - only then
 
     return journal_of(settings, RecordFile(settings.state_dir / RECORDS, name), spilled_text)
 

@@ -126,12 +126,21 @@ async def test_a_torn_line_is_told_of_once_and_one_that_cannot_be_read_stays(
     with (tmp_path / NAME).open("ab") as torn:
         torn.write(b'{"v":1,"op')
     assert await a_reader(file).run(store) == 1
-    assert "never finished: 10 bytes" in caplog.text
+    assert "1 spilled lines were never finished" in caplog.text
     assert "2 spilled lines cannot be read, and stay" in caplog.text
     caplog.clear()
     assert await a_reader(file).run(store) == 0
     assert "never finished" not in caplog.text
     assert file.first(9).lines == (b'{"v":99}\n', line_of(whole(in_flight, None)))
+
+
+async def test_a_torn_line_that_others_followed_is_gone_too(
+    store: SqliteStore, file: SpillFile, tmp_path: Path
+) -> None:
+    (tmp_path / NAME).write_bytes(b'{"v":1,"opened":{}')
+    await spill(store, file, 1)
+    assert await a_reader(file).run(store) == 1
+    assert file.first(9).lines == ()
 
 
 async def test_while_spilled_records_wait_for_their_turn_no_orphan_is_given_up(

@@ -6,6 +6,7 @@ Whoever is killed leaves the file as it was, or with a line that was not finishe
 """
 
 import fcntl
+import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -84,22 +85,16 @@ class SpillFile:
                 self._put_in_place(_rest(file, gone, kept))
 
     def forget(self, word: bytes) -> int:
-        """Take away all lines with this word, and those that are unfinished; return how many."""
+        """Take away all lines with this word, and those that are no JSON; return how many."""
         if not self._path.exists():
             self._next.unlink(missing_ok=True)
             return 0
-        forgotten = 0
-
-        def others(file: BinaryIO) -> Iterator[bytes]:
-            nonlocal forgotten
-            for line in file:
-                if word in line or not line.endswith(b"\n"):
-                    forgotten += 1
-                else:
-                    yield line
-
         with self._locked(), self._path.open("rb") as file:
-            self._put_in_place(others(file))
+            forgotten = sum(not _may_stay(line, word) for line in file)
+            self._next.unlink(missing_ok=True)
+            if forgotten:
+                file.seek(0)
+                self._put_in_place(line for line in file if _may_stay(line, word))
         return forgotten
 
     def _put_in_place(self, pieces: Iterator[bytes]) -> None:
@@ -151,6 +146,19 @@ def _write(file: BinaryIO, text: bytes) -> None:
     while view:
         view = view[file.write(view) :]
     os.fsync(file.fileno())
+
+
+def is_whole(line: bytes) -> bool:
+    """Whether a line was finished by the process that began it."""
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return line.endswith(b"\n")
+
+
+def _may_stay(line: bytes, word: bytes) -> bool:
+    return word not in line and is_whole(line)
 
 
 def _whole_size(file: BinaryIO) -> int:

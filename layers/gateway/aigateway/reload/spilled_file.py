@@ -6,7 +6,7 @@ from typing import final
 
 from aigateway.clock import Clock
 from aigateway.errors import LedgerFault
-from aigateway.ledger.spill_file import SpillFile, Stretch
+from aigateway.ledger.spill_file import SpillFile, is_whole
 from aigateway.ledger.store import Store
 from aigateway.ledger.transfer import LineInvalid
 from aigateway.reload.bringing import Bringing
@@ -24,7 +24,8 @@ class FromFile:
     """Closes the records of a file, oldest first, some at a run.
 
     One that cannot be stored now goes to the end of the file, and so does a line that this
-    release cannot read. ``is_behind``: after the last run there were some that it did not try.
+    release cannot read; one that was never finished goes for good. ``is_behind``: after the last
+    run there were some that it did not try.
     """
 
     def __init__(self, file: SpillFile, clock: Clock, journal: Journal) -> None:
@@ -35,7 +36,7 @@ class FromFile:
     async def run(self, store: Store) -> int:
         """Return how many records were closed. Raises the last ``LedgerFault``, at the end."""
         stretch = await asyncio.to_thread(self._file.first, RECORDS_A_RUN)
-        closed = handled = 0
+        closed, handled, torn = 0, 0, int(bool(stretch.torn))
         kept: list[bytes] = []
         faults: list[LedgerFault] = []
         while handled < len(stretch.lines) and len(faults) < FAULTS_A_RUN:
@@ -44,20 +45,20 @@ class FromFile:
             try:
                 closed += await self._bringing.bring(store, line)
             except LineInvalid:
-                kept.append(line)
+                if is_whole(line):
+                    kept.append(line)
+                else:
+                    torn += 1
             except LedgerFault as fault:
                 kept.append(line)
                 faults.append(fault)
         self.is_behind = stretch.has_more or handled < len(stretch.lines)
-        await self._take_away(stretch, handled, kept)
+        if len(kept) < handled or torn or self.is_behind:
+            await asyncio.to_thread(self._file.take, stretch, handled, kept)
+        if torn:
+            logger.warning("%d spilled lines were never finished, and are gone", torn)
         if unread := len(kept) - len(faults):
             logger.warning("%d spilled lines cannot be read, and stay", unread)
         if faults:
             raise faults[-1]
         return closed
-
-    async def _take_away(self, stretch: Stretch, handled: int, kept: list[bytes]) -> None:
-        if stretch.torn:
-            logger.warning("a spilled line was never finished: %d bytes", len(stretch.torn))
-        if len(kept) < handled or stretch.torn or self.is_behind:
-            await asyncio.to_thread(self._file.take, stretch, handled, kept)

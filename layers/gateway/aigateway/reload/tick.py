@@ -98,8 +98,16 @@ class Tick:
         return await sweep(store, self._clock.now(), self._journal)
 
 
-def tick_of(settings: Settings, clock: Clock, journal: Journal = SILENT) -> Tick:
-    """Return the tick of a process, with the beginnings and endings that its settings name."""
+def tick_of(
+    settings: Settings,
+    clock: Clock,
+    journal: Journal = SILENT,
+    forget: Callable[[str], int] | None = None,
+) -> Tick:
+    """Return the tick of a process, with the beginnings and endings that its settings name.
+
+    ``forget`` takes a user's lines out of files of this machine, and returns how many there were.
+    """
     vault = SecretsManager()
     beginnings: dict[str, Part] = {}
     if settings.admin_key_secret is not None:
@@ -114,7 +122,7 @@ def tick_of(settings: Settings, clock: Clock, journal: Journal = SILENT) -> Tick
         lifecycle = PayloadLifecycle(objects, settings.retention)
         beginnings["payload lifecycle"] = lambda _: lifecycle.keep()
     reload = reload_of(settings, clock)
-    endings: dict[str, Part] = {"erase": lambda store: _erase(store, clock)}
+    endings: dict[str, Part] = {"erase": lambda store: _erase(store, clock, forget)}
     publisher: Publishing | None = None
     if settings.metric_sinks - {"emf"}:
         from aigateway.reload.publishing.assembly import (  # noqa: PLC0415 - only those pay who publish
@@ -143,8 +151,8 @@ def _recovery(settings: Settings, clock: Clock, journal: Journal) -> Recovery | 
     return FromFile(SpillFile(settings.state_dir / NAME), clock, journal)
 
 
-async def _erase(store: Store, clock: Clock) -> int:
+async def _erase(store: Store, clock: Clock, forget: Callable[[str], int] | None) -> int:
     """Go on with forgetting users, as far as one tick goes."""
-    from aigateway.ledger.erase import erase_due  # noqa: PLC0415 - after the reload, which is awaited
+    from aigateway.ledger.erase import erase_due, no_files  # noqa: PLC0415 - after the reload, which is awaited
 
-    return await erase_due(store, clock)
+    return await erase_due(store, clock, forget or no_files)
