@@ -167,7 +167,8 @@ async def test_row_95_the_same_end_written_twice_with_the_sweeper_racing_it(stor
 async def test_without_texts_the_stored_prompt_stays_and_a_note_says_so(store: Store) -> None:
     opened, closed = a_record()
     await store.open(opened)
-    assert await bring(store, opened, closed, content=False) == "imported"
+    told = await recovered(store, *spilled(opened, closed, content=False), NOW)
+    assert told == ("imported", opened)
     found = await stored(store, opened)
     assert found.closed is not None
     assert found.opened.prompt == opened.prompt
@@ -178,9 +179,11 @@ async def test_without_texts_the_stored_prompt_stays_and_a_note_says_so(store: S
 
 async def test_an_expiry_that_was_rewritten_counts(store: Store) -> None:
     opened, closed = a_record()
-    await store.open(replace(opened, expires_at=at(5_000)))
-    assert await bring(store, opened, closed) == "imported"
-    assert (await stored(store, opened)).opened.expires_at == at(5_000)
+    kept = replace(opened, expires_at=at(5_000))
+    await store.open(kept)
+    told = await recovered(store, *spilled(opened, closed), NOW)
+    assert told == ("imported", kept), "texts and pointers expire with the record"
+    assert await stored(store, opened) == whole(kept, closed)
 
 
 async def test_long_names_come_back_whole(store: Store) -> None:

@@ -1,5 +1,6 @@
 """Failures of the store are counted with the next write that it takes."""
 
+from collections import Counter
 from typing import final
 
 import pytest
@@ -124,3 +125,20 @@ async def test_a_store_counts_them() -> None:
     counted = await store.counters()
     assert {key: amounts["n"] for (kind, key), amounts in counted.items() if kind == "O"} == ERRORS
     await store.stop()
+
+
+async def test_what_is_owed_is_counted_with_the_next_write_as_often_as_it_was() -> None:
+    store = Store()
+    recorder = Recorder(store, Told())
+    recorder.owe(rejected("x"))
+    recorder.owe((*rejected("x"), *rejected("y")))
+    store.down = True
+    with pytest.raises(LedgerFault):
+        await recorder.count(())
+    store.down = False
+    assert store.steps == []
+    await recorder.count(rejected("x"))
+    moved: Counter[tuple[str, ...]] = Counter()
+    for step in store.steps:
+        moved[step.key] += step.amount
+    assert moved == {("x",): 3, ("y",): 1, ("err", "count"): 1}
