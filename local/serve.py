@@ -88,13 +88,17 @@ def _quiet(app: App) -> App:
 
 
 def _gateway(settings: Settings, journal: Journal) -> App:
-    spilling = Spilling(SpillFile(settings.state_dir / NAME))
-    journals = Journals(journal, spilling)
+    journals = Journals(journal, Spilling(_spill_file(settings)))
     return build(settings, open_store(settings), open_secrets(settings), journal=journals)
 
 
+def _spill_file(settings: Settings) -> SpillFile:
+    return SpillFile(settings.state_dir / NAME)
+
+
 def _control(settings: Settings, journal: Journal) -> App:
-    from aigateway.reload.tick import tick_of  # noqa: PLC0415 - in this process only
+    from aigateway.reload.spilled_file import FromFile  # noqa: PLC0415 - in this process only
+    from aigateway.reload.tick import tick_of  # noqa: PLC0415 - likewise
     from aigateway.sessions.assembly import build as build_api  # noqa: PLC0415 - likewise: 100 ms
     from local.forgetting import forget_lines  # noqa: PLC0415
     from local.rest_api import RestApi  # noqa: PLC0415
@@ -105,7 +109,13 @@ def _control(settings: Settings, journal: Journal) -> App:
     handler = build_api(settings, store, clock, kick=kick)
     handler.start()
     api = RestApi(handler)
-    tick = tick_of(settings, clock, journal, partial(forget_lines, settings.state_dir))
+    tick = tick_of(
+        settings,
+        clock,
+        journal,
+        spilled=FromFile(_spill_file(settings), clock, journal),
+        forget=partial(forget_lines, settings.state_dir),
+    )
     schedule = Schedule(open_store(settings), tick, settings.reload_interval_seconds)
 
     async def control(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own types

@@ -1,10 +1,11 @@
 """Records that could not be closed in their time: once closed, they are as if they had been."""
 
+import asyncio
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
-from aigateway.errors import LedgerFault
 from aigateway.interception import Closed, Opened, Parents
 from aigateway.ledger.erase import ask_to_erase
 from aigateway.ledger.listing import Filter, Reach, Window
@@ -16,7 +17,6 @@ from aigateway.ledger.transfer import row_in
 from aigateway.reload.sweep import sweep
 from aigateway.steps import orphaned, steps_of_closing
 from aigateway.transcript.facts import AnsweredCall
-from tests.breaking import Breaking
 from tests.builders import a_closed, a_thought, a_tool, a_usage, an_opened, at, charged
 from tests.clocks import HeldClock
 from tests.days import a_day, written
@@ -136,32 +136,39 @@ async def test_what_was_closed_well_takes_no_late_detail(store: Store) -> None:
 
 
 async def test_row_95_the_same_end_written_twice_with_the_sweeper_racing_it(store: Store) -> None:
+    records = [a_record(second) for second in range(6)]
+    for opened, _ in records:
+        await store.open(opened)
+
+    async def close(opened: Opened, closed: Closed) -> int:
+        return await store.close(opened, closed, steps_of_closing(opened, closed))
+
+    ends = [close(*record) for record in records for _ in range(2)]
+    *won, swept = await asyncio.gather(*ends, sweep(store, LATER))
+    assert [sum(won[place : place + 2]) for place in range(0, 12, 2)].count(1) == 6 - swept
+    rows = [await stored(store, opened) for opened, _ in records]
+    outcomes = Counter(row.closed.outcome for row in rows if row.closed is not None)
+    assert outcomes == Counter(completed=6 - swept, abandoned=swept)
+    assert await sweep(store, LATER) == 0
+    before = rows, await store.counters()
+    assert [await close(*record) for record in records] == [0] * 6
+    assert (
+        [await stored(store, opened) for opened, _ in records],
+        await store.counters(),
+    ) == before
+    assert await disagreement(store, NOW) == {}
+
+
+async def test_row_95_of_a_sweeper_that_came_first_nothing_is_taken_back(store: Store) -> None:
     opened, closed = a_record()
     await store.open(opened)
+    assert await sweep(store, LATER) == 1
+    before = await stored(store, opened), await store.counters()
     steps = steps_of_closing(opened, closed)
-    won = [await store.close(opened, closed, steps) for _ in range(2)]
-    assert won == [True, False]
-    (orphan, lost) = an_opened(1), an_opened(2)
-    for each in (orphan, lost):
-        await store.open(each)
-    slow = a_closed(orphan, a_usage())
-    racing = Breaking(store, "close", when=lambda record, *_: record.id == lost.id)
-    with pytest.raises(LedgerFault):
-        await sweep(racing, LATER)
-    assert not await store.close(orphan, slow, steps_of_closing(orphan, slow))
-    end = a_closed(lost, a_usage())
-    assert await store.close(lost, end, steps_of_closing(lost, end))
-    assert await sweep(store, LATER) == 0
-    rows = [await stored(store, each) for each in (opened, orphan, lost)]
-    assert [row.closed and row.closed.outcome for row in rows] == [
-        "completed",
-        "abandoned",
-        "completed",
-    ]
-    assert await disagreement(store, NOW) == {}
-    counters = await store.counters()
+    assert [await store.close(opened, closed, steps) for _ in range(2)] == [False, False]
+    assert (await stored(store, opened), await store.counters()) == before
     (orphans,) = orphaned()
-    assert counters[orphans.kind, orphans.key] == {"n": 1}
+    assert before[1][orphans.kind, orphans.key] == {"n": 1}
 
 
 async def test_without_texts_the_stored_prompt_stays_and_a_note_says_so(store: Store) -> None:

@@ -102,11 +102,14 @@ def tick_of(
     settings: Settings,
     clock: Clock,
     journal: Journal = SILENT,
+    *,
+    spilled: Recovery | None = None,
     forget: Callable[[str], int] | None = None,
 ) -> Tick:
     """Return the tick of a process, with the beginnings and endings that its settings name.
 
-    ``forget`` takes a user's lines out of files of this machine, and returns how many there were.
+    On one machine ``spilled`` brings home what gateways keep in a file, in place of the log, and
+    ``forget`` takes a user's lines out of such files and returns how many there were.
     """
     vault = SecretsManager()
     beginnings: dict[str, Part] = {}
@@ -133,22 +136,16 @@ def tick_of(
         endings["publish"] = publisher.run
     if "emf" in settings.metric_sinks:
         endings["figures"] = Figures(journal, reload, publisher).tell
-    return Tick(clock, reload, beginnings, endings, journal, _recovery(settings, clock, journal))
+    if spilled is None and settings.spilled_log_group is not None:
+        spilled = _from_log(settings.spilled_log_group, clock, journal)
+    return Tick(clock, reload, beginnings, endings, journal, spilled)
 
 
-def _recovery(settings: Settings, clock: Clock, journal: Journal) -> Recovery | None:
-    """Return where this deployment's gateways leave what they cannot store."""
-    if settings.on_lambda:
-        if settings.spilled_log_group is None:
-            return None
-        from aigateway.reload.log_group import CloudWatchGroup  # noqa: PLC0415 - only those pay who read it
-        from aigateway.reload.spilled_log import FromLog  # noqa: PLC0415 - likewise
+def _from_log(group: str, clock: Clock, journal: Journal) -> Recovery:
+    from aigateway.reload.log_group import CloudWatchGroup  # noqa: PLC0415 - only those pay who read one
+    from aigateway.reload.spilled_log import FromLog  # noqa: PLC0415 - likewise
 
-        return FromLog(CloudWatchGroup(settings.spilled_log_group), clock, journal)
-    from aigateway.ledger.spill_file import NAME, SpillFile  # noqa: PLC0415 - a function has no disk
-    from aigateway.reload.spilled_file import FromFile  # noqa: PLC0415 - likewise
-
-    return FromFile(SpillFile(settings.state_dir / NAME), clock, journal)
+    return FromLog(CloudWatchGroup(group), clock, journal)
 
 
 async def _erase(store: Store, clock: Clock, forget: Callable[[str], int] | None) -> int:
