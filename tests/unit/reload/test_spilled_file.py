@@ -160,6 +160,30 @@ async def test_while_spilled_records_wait_for_their_turn_no_orphan_is_given_up(
     assert found.closed == records[-1][1]
 
 
+@pytest.mark.parametrize(("hours", "swept"), [(1, 0), (25, 1)])
+async def test_an_orphan_that_the_store_may_take_soon_is_not_given_up_for_a_day(
+    store: SqliteStore, file: SpillFile, hours: int, swept: int
+) -> None:
+    (record,) = await spill(store, file, 1)
+    clock = HeldClock()
+    clock.advance(hours * 3600)
+    verbs: list[str] = []
+
+    def is_spilled(opened: Opened, closed: Closed, *_: object) -> bool:
+        verbs.append(closed.outcome)
+        return closed.outcome == "completed"
+
+    tick = Tick(clock, a_reload(clock), {}, spilled=FromFile(file, clock, Told()))
+    with pytest.raises(LedgerFault, match=record[0].id):
+        await tick.run(Breaking(store, "close", when=is_spilled))
+    assert verbs == ["completed", *["abandoned"] * swept]
+    assert (await tick.run(store))["spilled"] == 1 - swept
+    found = await store.interception(record[0].id, Reach(None), at(9))
+    assert found is not None
+    assert found.closed is not None
+    assert found.closed.late.get("outcome") == ("completed" if swept else None)
+
+
 async def test_a_file_that_cannot_be_read_stops_no_sweep(
     store: SqliteStore, tmp_path: Path
 ) -> None:

@@ -207,6 +207,22 @@ async def test_a_line_without_a_record_is_told_of_and_stops_nothing(
     assert caplog.text.count("cannot be read") == 2
 
 
+async def test_a_log_that_never_answered_is_searched_from_where_it_was_and_holds_no_sweep(
+    store: SqliteStore,
+) -> None:
+    group, clock = Group(fails=True), HeldClock()
+    group.add(record := a_record(), NOW_MS - 30 * MINUTE_MS)
+    for _ in range(2):
+        reader = a_reader(group, clock)
+        with pytest.raises(LogUnreadable):
+            await reader.run(store)
+        assert not reader.is_behind
+        clock.advance(3600)
+    group.fails = False
+    assert await a_reader(group, clock).run(store) == 1
+    assert await is_stored(store, record)
+
+
 async def test_a_log_that_does_not_answer_is_searched_anew(store: SqliteStore) -> None:
     """A place within a search may be forgotten by the service."""
     group, clock = Group(size=RECORDS_A_RUN), HeldClock()

@@ -5,11 +5,10 @@ import logging
 from typing import final
 
 from aigateway.clock import Clock
-from aigateway.errors import LedgerFault
 from aigateway.ledger.spill_file import SpillFile, is_whole
 from aigateway.ledger.store import Store
 from aigateway.ledger.transfer import LineInvalid
-from aigateway.reload.bringing import Bringing
+from aigateway.reload.bringing import Bringing, NotTaken
 from aigateway.telemetry.journal import Journal
 
 RECORDS_A_RUN = 100
@@ -25,7 +24,7 @@ class FromFile:
 
     One that cannot be stored now goes to the end of the file, and so does a line that this
     release cannot read; one that was never finished goes for good. ``is_behind``: after the last
-    run there were some that it did not try.
+    run there were some that it did not try, or that the store may take soon.
     """
 
     def __init__(self, file: SpillFile, clock: Clock, journal: Journal) -> None:
@@ -38,7 +37,7 @@ class FromFile:
         stretch = await asyncio.to_thread(self._file.first, RECORDS_A_RUN)
         closed, handled, torn = 0, 0, int(bool(stretch.torn))
         kept: list[bytes] = []
-        faults: list[LedgerFault] = []
+        faults: list[NotTaken] = []
         while handled < len(stretch.lines) and len(faults) < FAULTS_A_RUN:
             line = stretch.lines[handled]
             handled += 1
@@ -49,11 +48,12 @@ class FromFile:
                     kept.append(line)
                 else:
                     torn += 1
-            except LedgerFault as fault:
+            except NotTaken as fault:
                 kept.append(line)
                 faults.append(fault)
-        self.is_behind = stretch.has_more or handled < len(stretch.lines)
-        if len(kept) < handled or torn or self.is_behind:
+        is_all_tried = handled == len(stretch.lines) and not stretch.has_more
+        self.is_behind = not is_all_tried or any(fault.is_young for fault in faults)
+        if len(kept) < handled or torn or not is_all_tried:
             await asyncio.to_thread(self._file.take, stretch, handled, kept)
         if torn:
             logger.warning("%d spilled lines were never finished, and are gone", torn)

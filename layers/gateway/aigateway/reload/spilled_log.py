@@ -8,12 +8,12 @@ from datetime import timedelta
 from typing import final
 
 from aigateway.clock import Clock, micros
-from aigateway.errors import Conflict, LedgerFault
+from aigateway.errors import Conflict
 from aigateway.ledger.keeping import Job
 from aigateway.ledger.log_lines import RecordTexts, objects_in
 from aigateway.ledger.store import Store
 from aigateway.ledger.transfer import LineInvalid
-from aigateway.reload.bringing import Bringing
+from aigateway.reload.bringing import Bringing, NotTaken
 from aigateway.reload.log_group import LogGroup, LogPage, LogUnreadable
 from aigateway.telemetry.journal import Journal
 
@@ -24,8 +24,6 @@ SECONDS_A_RUN = 20.0
 FIRST_LOOK = timedelta(days=1)
 ARRIVING = timedelta(minutes=5)
 """A line may be found so long after its time, so that much is read again."""
-PATIENCE = timedelta(days=1)
-"""A record that the store has refused for so long keeps the others waiting no more."""
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +43,8 @@ class FromLog:
     """Closes the records of a log, oldest first, some at a run.
 
     What was read is remembered by the page: a page is read again until the store has taken all of
-    it, and so are lines of which others are missing. ``is_behind``: a search is not over.
+    it, and so are lines of which others are missing. ``is_behind``: a search is not over, though
+    the log answers.
     """
 
     def __init__(self, group: LogGroup, clock: Clock, journal: Journal) -> None:
@@ -57,32 +56,35 @@ class FromLog:
     async def run(self, store: Store) -> int:
         """Return how many records were closed. Raises ``LogUnreadable`` and ``LedgerFault``."""
         job = await store.keeping().job(KIND, NAME)
-        search = self._search(job)
-        texts, faults = RecordTexts(), list[LedgerFault]()
+        search = reached = self._search(job)
+        texts, faults = RecordTexts(), list[NotTaken]()
         deadline = self._clock.monotonic() + SECONDS_A_RUN
-        closed, reached = 0, search
-        try:
-            while True:
-                page = await self._group.page(search.since_ms, search.until_ms, search.token)
-                closed += await self._take(store, page, texts, faults)
-                search = replace(search, token=page.token)
-                if not texts.unfinished and not faults:
-                    reached = search
-                is_enough = closed >= RECORDS_A_RUN and not texts.unfinished
-                if page.token is None or faults or is_enough or self._clock.monotonic() >= deadline:
-                    break
-        except LogUnreadable:
-            reached = replace(search, token=None)  # a token may have expired
-            raise
-        finally:
-            is_over = search.token is None and not faults
-            self.is_behind = not is_over
-            await self._remember(store, job, self._next(search) if is_over else reached)
-        if texts.unfinished:
+        closed, is_over = 0, False
+        while not is_over and not faults and self._clock.monotonic() < deadline:
+            if closed >= RECORDS_A_RUN and not texts.unfinished:
+                break
+            page = await self._page(store, job, search)
+            closed += await self._take(store, page, texts, faults)
+            is_over = page.token is None and not faults
+            search = replace(search, token=page.token)
+            if not texts.unfinished and not faults:
+                reached = search
+        self.is_behind = not is_over
+        await self._remember(store, job, _after(search) if is_over else reached)
+        if is_over and texts.unfinished:
             logger.warning("of %d spilled records lines are missing", texts.unfinished)
         if faults:
             raise faults[-1]
         return closed
+
+    async def _page(self, store: Store, job: Job | None, search: Search) -> LogPage:
+        """Ask for a page; if there is no answer the search begins anew: its token may be stale."""
+        try:
+            return await self._group.page(search.since_ms, search.until_ms, search.token)
+        except LogUnreadable:
+            self.is_behind = False
+            await self._remember(store, job, replace(search, token=None))
+            raise
 
     def _search(self, job: Job | None) -> Search:
         """Go on with the search under way, or begin where the last one ended."""
@@ -92,37 +94,32 @@ class FromLog:
         search = Search(**job.document)
         return search if search.token is not None else replace(search, until_ms=now_ms)
 
-    def _next(self, search: Search) -> Search:
-        since_ms = max(search.since_ms, search.until_ms - _ms(ARRIVING))
-        return Search(since_ms, search.until_ms)
-
     async def _remember(self, store: Store, job: Job | None, search: Search) -> None:
         version = 1 if job is None else job.version + 1
         with suppress(Conflict):  # another run got further, or will come by here again
             await store.keeping().put_job(Job(KIND, NAME, version, asdict(search)))
 
     async def _take(
-        self, store: Store, page: LogPage, texts: RecordTexts, faults: list[LedgerFault]
+        self, store: Store, page: LogPage, texts: RecordTexts, faults: list[NotTaken]
     ) -> int:
         closed = 0
-        oldest_ms = micros(self._clock.now() - PATIENCE) // 1000
-        for at_ms, name, line in _records(page, texts):
+        for line in _records(page, texts):
             try:
                 closed += await self._bringing.bring(store, line)
             except LineInvalid as invalid:
                 logger.warning("a spilled record cannot be read: %s", invalid)
-            except LedgerFault as fault:
-                if at_ms >= oldest_ms:
+            except NotTaken as fault:
+                if fault.is_young:
                     faults.append(fault)
                     break
-                names = {"interception_id": name, "error": type(fault).__name__}
+                names = {"interception_id": fault.interception_id}
                 logger.error("a spilled record is given up: see `aigw import-log`", extra=names)  # noqa: TRY400 - the store's words may say more than we log
         return closed
 
 
-def _records(page: LogPage, texts: RecordTexts) -> Iterator[tuple[int, str, bytes]]:
-    """Yield the time, the id and the text of each record of which all is there now."""
-    for at_ms, line in page.lines:
+def _records(page: LogPage, texts: RecordTexts) -> Iterator[bytes]:
+    """Yield each record of which all is there now."""
+    for _, line in page.lines:
         for fields in objects_in(line.encode(errors="surrogatepass")):
             try:
                 text = texts.take(fields)
@@ -130,7 +127,12 @@ def _records(page: LogPage, texts: RecordTexts) -> Iterator[tuple[int, str, byte
                 logger.warning("a spilled record cannot be read: %s", invalid)
             else:
                 if text is not None:
-                    yield at_ms, str(fields.get("interception_id")), text
+                    yield text
+
+
+def _after(search: Search) -> Search:
+    """Return where the next search begins."""
+    return replace(search, since_ms=max(search.since_ms, search.until_ms - _ms(ARRIVING)))
 
 
 def _ms(duration: timedelta) -> int:

@@ -27,7 +27,7 @@ class Recovery(Protocol):
     """Closes records that gateways could not close, from what they kept of them elsewhere."""
 
     is_behind: bool
-    """After the last run some were left that it did not try."""
+    """After the last run some were left that the next ones may close."""
 
     async def run(self, store: Store) -> int:
         """Return how many were closed."""
@@ -92,7 +92,7 @@ class Tick:
         return counted
 
     async def _sweep(self, store: Store) -> int:
-        """Close orphans, unless more spilled records wait than a run could try: some are theirs."""
+        """Close orphans, unless spilled records wait for the next run: they may be theirs."""
         if self._spilled is not None and self._spilled.is_behind:
             return 0
         return await sweep(store, self._clock.now(), self._journal)
