@@ -34,6 +34,7 @@ class FromFile:
 
     async def run(self, store: Store) -> int:
         """Return how many records were closed. Raises the last ``LedgerFault``, at the end."""
+        self.is_behind = False
         stretch = await asyncio.to_thread(self._file.first, RECORDS_A_RUN)
         closed, handled, torn = 0, 0, int(bool(stretch.torn))
         kept: list[bytes] = []

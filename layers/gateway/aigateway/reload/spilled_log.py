@@ -55,6 +55,7 @@ class FromLog:
 
     async def run(self, store: Store) -> int:
         """Return how many records were closed. Raises ``LogUnreadable`` and ``LedgerFault``."""
+        self.is_behind = False
         job = await store.keeping().job(KIND, NAME)
         search = reached = self._search(job)
         texts, faults = RecordTexts(), list[NotTaken]()
@@ -82,7 +83,6 @@ class FromLog:
         try:
             return await self._group.page(search.since_ms, search.until_ms, search.token)
         except LogUnreadable:
-            self.is_behind = False
             await self._remember(store, job, replace(search, token=None))
             raise
 
