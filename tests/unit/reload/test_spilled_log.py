@@ -255,6 +255,24 @@ async def test_a_run_ends_in_its_time(store: SqliteStore) -> None:
     assert job.document["token"] == "4"
 
 
+async def test_a_search_that_never_comes_to_its_end_holds_no_sweep_after_a_day(
+    store: SqliteStore,
+) -> None:
+    group, clock = Group(empty=10_000), HeldClock()
+
+    async def page(since_ms: int, until_ms: int, token: str | None) -> LogPage:
+        clock.advance(20)
+        return await Group.page(group, since_ms, until_ms, token)
+
+    slow: Any = type("Slow", (), {"page": staticmethod(page)})()
+    reader = FromLog(slow, clock, Told())
+    await reader.run(store)
+    assert reader.is_behind
+    clock.advance(24 * 3600)
+    await reader.run(store)
+    assert not reader.is_behind
+
+
 async def test_a_second_reader_at_the_same_time_takes_nothing_back(store: SqliteStore) -> None:
     group, clock = Group(), HeldClock()
     group.add(a_record())

@@ -13,7 +13,7 @@ from aigateway.ledger.keeping import Job
 from aigateway.ledger.log_lines import RecordTexts, objects_in
 from aigateway.ledger.store import Store
 from aigateway.ledger.transfer import LineInvalid
-from aigateway.reload.bringing import Bringing, NotTaken
+from aigateway.reload.bringing import PATIENCE, Bringing, NotTaken
 from aigateway.reload.log_group import LogGroup, LogPage, LogUnreadable
 from aigateway.telemetry.journal import Journal
 
@@ -44,7 +44,7 @@ class FromLog:
 
     What was read is remembered by the page: a page is read again until the store has taken all of
     it, and so are lines of which others are missing. ``is_behind``: a search is not over, though
-    the log answers.
+    the log answers, and not for a day.
     """
 
     def __init__(self, group: LogGroup, clock: Clock, journal: Journal) -> None:
@@ -70,7 +70,7 @@ class FromLog:
             search = replace(search, token=page.token)
             if not texts.unfinished and not faults:
                 reached = search
-        self.is_behind = not is_over
+        self.is_behind = not is_over and search.until_ms > self._now_ms() - _ms(PATIENCE)
         await self._remember(store, job, _after(search) if is_over else reached)
         if is_over and texts.unfinished:
             logger.warning("of %d spilled records lines are missing", texts.unfinished)
@@ -88,11 +88,14 @@ class FromLog:
 
     def _search(self, job: Job | None) -> Search:
         """Go on with the search under way, or begin where the last one ended."""
-        now_ms = micros(self._clock.now()) // 1000
+        now_ms = self._now_ms()
         if job is None:
             return Search(now_ms - _ms(FIRST_LOOK), now_ms)
         search = Search(**job.document)
         return search if search.token is not None else replace(search, until_ms=now_ms)
+
+    def _now_ms(self) -> int:
+        return micros(self._clock.now()) // 1000
 
     async def _remember(self, store: Store, job: Job | None, search: Search) -> None:
         version = 1 if job is None else job.version + 1
