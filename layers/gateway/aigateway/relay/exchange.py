@@ -248,7 +248,7 @@ class Exchange:
             else:
                 await self._records.late(opened, closed)
         except Exception as fault:
-            self._asides.last(partial(telling, stored=False))
+            self._asides.at_once(partial(telling, stored=False))
             if not isinstance(fault, LedgerFault):
                 raise
             logger.error(  # noqa: TRY400 - the text of a store's error may name more than we log
