@@ -17,7 +17,7 @@ from aigateway.ledger.store import Store
 from aigateway.pool.providers import PROVIDER_TYPES
 from aigateway.settings import Settings
 from aigateway.transcript.facts import Dialect
-from cli import access, erasing, people, providers, records, sessions
+from cli import access, erasing, people, providers, records, sessions, spilled
 from cli.ledger import Mistake, opened
 from cli.output import Output
 from cli.replay import replay
@@ -68,6 +68,7 @@ def _parser() -> ArgumentParser:
     _answers_with(one, sessions.show_session)
     _add_replay(commands)
     records.add_commands(commands, _answers_with)
+    spilled.add_import_log(commands, _answers_with)
     erasing.add_erase(commands, _answers_with)
     demo = commands.add_parser("demo", help="drive a scripted coding session and print its record")
     demo.set_defaults(id=None, user=None, full=False)

@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from aigateway.clock import Clock, time_text
@@ -13,12 +14,17 @@ from aigateway.ledger.transfer import EVERYTHING
 from cli.ledger import Mistake
 from cli.output import Output
 from cli.people import ACTOR
+from local.forgetting import forget_lines
 
-KEPT = "counters, the audit and the account stay; so do lines in logs"
+KEPT = (
+    "counters, the audit and the account stay; so do lines of logs that are not in this directory"
+)
 ABOUT_LOGS = (
-    "lines that were logged cannot be deleted one by one:",
+    "of the state directory spill.ndjson and records/ hold no line of the user any more;",
+    "lines that were logged elsewhere cannot be deleted one by one:",
     "  on AWS delete the streams of the log groups of the gateway, or let their retention pass;",
-    "  on one machine the log is whatever standard error was written to;",
+    "  what a log there says is not stored does not come back for a user who was erased since;",
+    "  on one machine the log is whatever standard output and error were written to;",
     "  backups of the table (point-in-time recovery: 35 days) and of the file keep what they held",
 )
 
@@ -46,11 +52,12 @@ async def erase_user(store: Store, clock: Clock, wanted: Namespace, output: Outp
     if not wanted.yes:
         raise Mistake(f"this deletes everything recorded of {username}: repeat it with --yes", 2)
     erasure = await ask_to_erase(store, clock, user_id, username, ACTOR)
+    forget = partial(forget_lines, wanted.settings.state_dir)
     with output.progress("records", None) as moved:
         before = None
         while before != erasure.deleted:
             before = erasure.deleted
-            erasure = await go_on(store, clock, erasure, seconds=0.0)
+            erasure = await go_on(store, clock, erasure, forget, seconds=0.0)
             moved(erasure.deleted["interceptions"] - before["interceptions"])
     _tell_erasure(wanted, output, erasure)
 

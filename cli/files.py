@@ -1,11 +1,14 @@
-"""A file that is there whole, or not at all."""
+"""Files that commands read and write."""
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from cli.ledger import Mistake
 
 
 @contextmanager
@@ -21,3 +24,17 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def source(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
+    """Open a file of lines, and say how large it is."""
+    if name == "-":
+        yield sys.stdin.buffer, None
+        return
+    path = Path(name)
+    try:
+        with path.open("rb") as file:
+            yield file, path.stat().st_size
+    except OSError as error:
+        raise Mistake(f"{name} cannot be read: {error.strerror}") from error

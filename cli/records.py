@@ -19,7 +19,7 @@ from aigateway.ledger.transfer import EVERYTHING, LINE_LIMIT, LineInvalid, line_
 from aigateway.sessions import query
 from aigateway.sessions.query import Known, QueryInvalid
 from cli.figures import plural
-from cli.files import replaced
+from cli.files import replaced, source
 from cli.ledger import Mistake
 from cli.output import Output
 from cli.sheets import daily_tokens, interception_sheet
@@ -151,7 +151,7 @@ async def _asked(store: Store, clock: Clock, wanted: Namespace) -> tuple[Filter,
 
 async def import_records(store: Store, clock: Clock, wanted: Namespace, output: Output) -> None:
     importer, fates, wrong = Importer(store, clock), Counter[str](), 0
-    with _source(wanted.file) as (file, size), output.progress("bytes", size) as moved:
+    with source(wanted.file) as (file, size), output.progress("bytes", size) as moved:
         batch: list[Interception] = []
         number = 0
         while line := file.readline(LINE_LIMIT):
@@ -188,20 +188,6 @@ def _tell_import(wanted: Namespace, output: Output, fates: "Counter[str]", wrong
         output.say(", ".join(f"{count:,} {name}" for name, count in counts.items()))
     if wrong or fates["different"]:
         raise Mistake("not everything was imported")
-
-
-@contextmanager
-def _source(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
-    """Open a file of lines, and say how large it is."""
-    if name == "-":
-        yield sys.stdin.buffer, None
-        return
-    path = Path(name)
-    try:
-        with path.open("rb") as file:
-            yield file, path.stat().st_size
-    except OSError as error:
-        raise Mistake(f"{name} cannot be read: {error.strerror}") from error
 
 
 async def rewrite_retention(store: Store, clock: Clock, wanted: Namespace, output: Output) -> None:

@@ -18,8 +18,8 @@ from local.tethered import release, tethered, wait_until_ready
 
 ROOT = Path(__file__).parents[1]
 HOST = "127.0.0.1"
-SERVICES = ("dynamodb", "s3", "secretsmanager", "sts")
-"""What a gateway calls. A deploy needs more: pass none to have every service."""
+SERVICES = ("dynamodb", "logs", "s3", "secretsmanager", "sts")
+"""What our functions call. A deploy needs more: pass none to have every service."""
 
 REGION = "us-east-1"
 START_SECONDS, STOP_SECONDS = 60.0, 20.0

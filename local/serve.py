@@ -20,23 +20,23 @@ import uvicorn
 
 from aigateway.clock import SystemClock
 from aigateway.errors import GatewayError
-from aigateway.ledger import open_store
+from aigateway.ledger import open_store, spilled_text
+from aigateway.ledger.spill_file import NAME, SpillFile
 from aigateway.pool.secrets import open_secrets
 from aigateway.relay.asgi import Aborted
 from aigateway.relay.assembly import build
 from aigateway.settings import Settings
 from aigateway.telemetry.assembly import begun, journal_of
-from aigateway.telemetry.journal import Journal
+from aigateway.telemetry.journal import Journal, Journals
 from aigateway.telemetry.log import TextLines, begin
 from local.lifeline import READY, tied
 from local.metrics import with_endpoint
 from local.schedule import Schedule
 from local.scripted.body import ConnectionCut
+from local.spilling import Spilling
 
 App = Callable[..., Any]
 STOP_SECONDS = 3
-RECORDS = "records"
-"""Where lines of records lie in the state directory, while people read the others."""
 
 
 @final
@@ -88,12 +88,19 @@ def _quiet(app: App) -> App:
 
 
 def _gateway(settings: Settings, journal: Journal) -> App:
-    return build(settings, open_store(settings), open_secrets(settings), journal=journal)
+    journals = Journals(journal, Spilling(_spill_file(settings)))
+    return build(settings, open_store(settings), open_secrets(settings), journal=journals)
+
+
+def _spill_file(settings: Settings) -> SpillFile:
+    return SpillFile(settings.state_dir / NAME)
 
 
 def _control(settings: Settings, journal: Journal) -> App:
-    from aigateway.reload.tick import tick_of  # noqa: PLC0415 - in this process only
+    from aigateway.reload.spilled_file import FromFile  # noqa: PLC0415 - in this process only
+    from aigateway.reload.tick import tick_of  # noqa: PLC0415 - likewise
     from aigateway.sessions.assembly import build as build_api  # noqa: PLC0415 - likewise: 100 ms
+    from local.forgetting import forget_lines  # noqa: PLC0415
     from local.rest_api import RestApi  # noqa: PLC0415
 
     clock = SystemClock()
@@ -102,7 +109,13 @@ def _control(settings: Settings, journal: Journal) -> App:
     handler = build_api(settings, store, clock, kick=kick)
     handler.start()
     api = RestApi(handler)
-    tick = tick_of(settings, clock, journal)
+    tick = tick_of(
+        settings,
+        clock,
+        journal,
+        spilled=FromFile(_spill_file(settings), clock, journal),
+        forget=partial(forget_lines, settings.state_dir),
+    )
     schedule = Schedule(open_store(settings), tick, settings.reload_interval_seconds)
 
     async def control(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own types
@@ -156,13 +169,13 @@ def _logging(name: str, settings: Settings) -> Journal:
     """Log as lines of JSON, or, for people who look on, as text, and records to a file."""
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
     if settings.log_format == "json":
-        return begun(settings)
+        return begun(settings, spilled_text)
     shown = logging.StreamHandler()
     shown.setFormatter(TextLines(name))
     begin(shown, settings.log_level)
-    from local.record_file import RecordFile  # noqa: PLC0415 - only then
+    from local.record_file import RECORDS, RecordFile  # noqa: PLC0415 - only then
 
-    return journal_of(settings, RecordFile(settings.state_dir / RECORDS, name))
+    return journal_of(settings, RecordFile(settings.state_dir / RECORDS, name), spilled_text)
 
 
 def _own_socket(name: str, settings: Settings) -> socket.socket:

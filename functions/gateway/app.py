@@ -2,7 +2,7 @@
 
 import os
 
-from aigateway.ledger import open_store
+from aigateway.ledger import open_store, spilled_text
 from aigateway.pool.secrets import open_secrets
 from aigateway.relay.assembly import build
 from aigateway.settings import Settings
@@ -10,6 +10,6 @@ from aigateway.telemetry.assembly import begun
 from streaming_runtime.buffered import Buffered
 
 settings = Settings.from_env(os.environ)
-journal = begun(settings)
+journal = begun(settings, spilled_text)
 app = build(settings, open_store(settings), open_secrets(settings), journal=journal)
 handler = Buffered(app)

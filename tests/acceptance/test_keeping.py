@@ -5,21 +5,33 @@ import contextlib
 import json
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
+import pytest
+
 from aigateway.interception import Opened
+from aigateway.ledger import spilled_text
 from aigateway.ledger.erase import ask_to_erase, erase_due, erasure_of
 from aigateway.ledger.listing import Filter, Reach, Window
 from aigateway.ledger.retention import rewritten
+from aigateway.ledger.spill_file import NAME, SpillFile
 from aigateway.ledger.sqlite import SqliteStore
 from aigateway.relay.assembly import build
+from aigateway.reload.spilled_file import FromFile
 from aigateway.reload.sweep import purge
 from aigateway.settings import Settings
 from aigateway.steps import steps_of_closing
+from aigateway.telemetry.assembly import journal_of
+from aigateway.telemetry.journal import Journals
+from local.forgetting import forget_lines
+from local.record_file import RECORDS, RecordFile
+from local.spilling import Spilling
 from tests.acceptance.stage import DAY, Stage, blocking, set_up, take_down
 from tests.acceptance.words import message, messages, text
 from tests.builders import a_closed, a_thought, a_tool, an_opened, at
 from tests.clocks import HeldClock
+from tests.told import Told
 
 CANARY = "canary-3f9a"
 
@@ -91,7 +103,7 @@ async def told(store: SqliteStore, number: int, initiator: str, word: str) -> Op
 
 
 def bytes_in(folder: Path) -> bytes:
-    return b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
+    return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
 
 
 async def test_nothing_of_an_erased_user_is_left_in_the_state_directory(tmp_path: Path) -> None:
@@ -118,6 +130,67 @@ async def test_nothing_of_an_erased_user_is_left_in_the_state_directory(tmp_path
     await store.stop()
     assert CANARY.encode() not in bytes_in(tmp_path)
     assert b"other-name" in bytes_in(tmp_path)
+
+
+async def test_nothing_of_an_erased_user_is_left_in_the_files_beside_the_ledger(
+    tmp_path: Path,
+) -> None:
+    """Records that could not be stored wait in one, lines of all records are in others."""
+    store, clock = SqliteStore(None), HeldClock()
+    await store.start()
+    lines = RecordFile(tmp_path / RECORDS, "gateway", file_bytes=40_000)
+    spilled = SpillFile(tmp_path / NAME)
+    journal = Journals(journal_of(Settings(), lines, spilled_text), Spilling(spilled))
+    for number in range(30):
+        for initiator, word in (("u-alice", CANARY), ("u-bob", "other")):
+            opened = an_opened(number, initiator_id=initiator, prompt=f"{word} asks")
+            closed = a_closed(opened, a_thought(f"{word} thinks"))
+            journal.closed(opened, closed, stored=number % 2 == 0)
+    with (tmp_path / NAME).open("ab") as torn:
+        torn.write(f'{{"answer":{{"rows":[{{"fact":{{"text":"{CANARY}'.encode())
+    forget = partial(forget_lines, tmp_path)
+    await ask_to_erase(store, clock, "u-alice", "alice", "u-root")
+    await erase_due(store, clock, forget)
+    left = bytes_in(tmp_path)
+    assert CANARY.encode() not in left
+    assert left.count(b"other asks") > 15
+    assert len(spilled.first(99).lines) == 15
+    running = await erasure_of(store, "u-alice")
+    assert running is not None
+    assert (running.finished_at, running.deleted["lines"] > 15) == (None, True)
+    late = an_opened(0, initiator_id="u-alice", prompt=f"{CANARY} was in flight")
+    journal.closed(late, a_closed(late), stored=False)
+    assert await FromFile(spilled, clock, Told()).run(store) == 15
+    assert await store.interception(late.id, Reach(None), clock.now()) is None
+    clock.advance(31 * 60)
+    await erase_due(store, clock, forget)
+    assert CANARY.encode() not in bytes_in(tmp_path)
+    done = await erasure_of(store, "u-alice")
+    assert done is not None
+    assert done.finished_at == clock.now()
+    lines.close()
+    await store.stop()
+
+
+async def test_an_erasure_is_not_over_before_the_files_are_clean() -> None:
+    store, clock = SqliteStore(None), HeldClock()
+    await store.start()
+    await ask_to_erase(store, clock, "u-alice", "alice", "u-root")
+    clock.advance(31 * 60)
+
+    def fails(_: str) -> int:
+        raise OSError(30, "Read-only file system")
+
+    with pytest.raises(OSError, match="Read-only"):
+        await erase_due(store, clock, fails)
+    running = await erasure_of(store, "u-alice")
+    assert running is not None
+    assert running.finished_at is None
+    await erase_due(store, clock)
+    done = await erasure_of(store, "u-alice")
+    assert done is not None
+    assert done.finished_at is not None
+    await store.stop()
 
 
 async def test_an_admin_asks_for_an_erasure_and_sees_its_receipt() -> None:

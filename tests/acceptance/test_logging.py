@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from aigateway.ledger import spilled_text
+from aigateway.ledger.transfer import row_in
 from aigateway.relay.assembly import build
 from aigateway.settings import Settings
 from aigateway.telemetry.assembly import journal_of
@@ -61,7 +63,7 @@ def listen(stage: Stage, caught: Caught, store: object = None) -> None:
         stage.keys,
         stage.clock,
         stage.peer,
-        journal_of(AT_ONCE, caught),
+        journal_of(AT_ONCE, caught, spilled_text),
     )
 
 
@@ -158,6 +160,8 @@ async def test_row_91_with_the_table_failing_the_same_lines_say_that_nothing_is_
     assert answered.body == ANSWER
     failed = caught.of_records
     assert all(line.pop("stored") is False for line in failed)
+    kept = row_in(failed[-1].pop("record").encode())
+    assert kept.id == answered.headers["x-ai-gateway-interception-id"]
     own = ("interception_id", "session_id", "timestamp", "location")
     changing = (*own, "started_at", "created_at", "ended_at", "duration_ms")
     stored, failed = (

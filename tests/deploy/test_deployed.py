@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 
+from aigateway.ledger import spilled_text
 from local.aws import LocalAws, installed
+from tests.builders import a_closed, a_usage, an_opened
 from tests.deploy.stack import NAME, ROOT, SAM, Stack
 
 pytestmark = pytest.mark.deployed
@@ -218,6 +220,28 @@ def test_metrics_are_published_and_served(stack: Stack, first_key: str, member_k
         if item["pk"]["S"].startswith("CTR#")
     ]
     assert not any("invented" in name for name in names)
+
+
+def test_what_the_log_says_is_not_stored_is_stored_by_the_schedule(
+    stack: Stack, first_key: str
+) -> None:
+    opened = an_opened(expires_at=None, session=None)
+    closed = a_closed(opened, a_usage())
+    line = {
+        "message": "interception log",
+        "record_type": "interception_end",
+        "interception_id": opened.id,
+        "stored": False,
+        "record": spilled_text(opened, closed, content=True),
+    }
+    logs, group = stack.client("logs"), stack.resource("GatewayLogs")
+    logs.create_log_stream(logGroupName=group, logStreamName="spilled")
+    event = {"timestamp": round(time.time() * 1000), "message": json.dumps(line)}
+    logs.put_log_events(logGroupName=group, logStreamName="spilled", logEvents=[event])
+    for _ in range(2):
+        stack.invoke("ReloadFunction", {})
+    found = query(stack, first_key, f"interceptions/{opened.id}")
+    assert (found["outcome"], len(found["token_usages"])) == ("completed", 1)
 
 
 def test_alarms_and_the_dashboard_are_there(stack: Stack) -> None:

@@ -155,3 +155,23 @@ def test_only_the_scheduled_function_deletes_records_and_texts(resources: Templa
         ("ReloadRole", "MoveCounters"),
         ("SessionsRole", "GiveUpPrincipals"),
     }
+
+
+def test_the_log_is_searched_only_where_that_is_wanted_and_only_the_gateways(
+    resources_with: ResourcesWith,
+) -> None:
+    def searching(**parameters: str) -> set[tuple[str, str]]:
+        return {
+            (name, named(resource))
+            for name, role in roles_of(resources_with(**parameters)).items()
+            for each in statements_of(role)
+            if "logs:FilterLogEvents" in as_list(each["Action"])
+            for resource in as_list(each["Resource"])
+        }
+
+    assert {name for name, _ in searching()} == {"ReloadRole"}
+    assert all("GatewayLogs" in where or where.endswith("-gateway") for _, where in searching())
+    assert searching(ImportSpilled="false") == set()
+    for wanted, is_given in (("true", True), ("false", False)):
+        function = resources_with(ImportSpilled=wanted)["ReloadFunction"]["Properties"]
+        assert ("AIGW_SPILLED_LOG_GROUP" in function["Environment"]["Variables"]) is is_given

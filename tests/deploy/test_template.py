@@ -118,6 +118,7 @@ def test_only_what_they_use_is_handed_to_the_functions(resources: Template) -> N
         "AIGW_ADMIN_KEY_SECRET": {"ReloadFunction"},
         "AIGW_PROVIDERS_SEED_SECRET": {"ReloadFunction"},
         "AIGW_RELOAD_FUNCTION": {"SessionsFunction"},
+        "AIGW_SPILLED_LOG_GROUP": {"ReloadFunction"},
         "AIGW_SECRETS_PREFIX": set(FUNCTIONS),
         "AIGW_PAYLOAD_BUCKET": set(FUNCTIONS),
     }

@@ -20,7 +20,7 @@ from aigateway.sessions.endpoints import SessionAmbiguous
 from aigateway.sessions.search import KEYS
 from aigateway.steps import steps_of_closing
 from aigateway.transcript.facts import AnsweredCall
-from tests.builders import a_closed, a_thought, a_tool, a_usage, an_opened, at
+from tests.builders import a_closed, a_thought, a_tool, a_usage, an_opened, at, charged
 from tests.unit.sessions.conftest import Api, api
 
 __all__ = ["api"]
@@ -187,6 +187,17 @@ def fill(api: Api) -> str:
     api.do(api.store.open(bare))
     api.do(api.store.close(bare, closed, steps_of_closing(bare, closed)))
     api.do(api.store.open(an_opened(40, session="running", prompt=None)))
+    lost = an_opened(50, prompt=None)
+    api.put(lost, a_closed(lost, outcome="abandoned", error_type="unknown"))
+    late = a_closed(
+        lost,
+        a_usage(),
+        outcome="failed",
+        error_type="timeout",
+        stop_reason="end_turn",
+        provider_response_id="msg_2",
+    )
+    assert api.do(api.store.late(lost, charged(late, 7)))
     return first.id
 
 

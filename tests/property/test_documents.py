@@ -107,6 +107,7 @@ CLOSED = some.builds(
     undelivered_bytes=COUNTS,
     key_attempts=COUNTS,
     credential_hint=maybe(TEXTS),
+    late=WORDS,
     usage_missing=some.booleans(),
     usage_partial=some.booleans(),
     deaf=maybe(TEXTS),

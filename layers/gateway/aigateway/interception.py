@@ -9,7 +9,7 @@ from base64 import b32encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal, final
+from typing import Any, Literal, final
 
 from aigateway.caller.clients import Client
 from aigateway.caller.lineage import Lineage
@@ -157,7 +157,8 @@ class Closed:
     ``rows`` are in the order of the answer. ``parents`` is set when the look-up ran beside the
     request and found some, ``parents_unknown`` when it failed or came too late: a later one may
     find them. ``credential_hint`` is the mask of the key that answered. ``notes`` are counts
-    about the answer. ``deaf`` names why the listener stopped, if it did.
+    about the answer. ``deaf`` names why the listener stopped, if it did. ``late`` is what the
+    gateway knew of the end when the record had been closed as abandoned; nothing counts it.
     """
 
     id: str
@@ -182,6 +183,7 @@ class Closed:
     parents_unknown: bool = False
     notes: Mapping[str, int | str] = field(default_factory=dict)
     rows: tuple[Heard, ...] = ()
+    late: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def tokens(self) -> Mapping[str, int]:

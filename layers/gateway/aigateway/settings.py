@@ -35,6 +35,7 @@ LOCAL_ONLY_FORM = re.compile(
 
 ENDPOINTS = (
     "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS",
     "AWS_ENDPOINT_URL_DYNAMODB",
     "AWS_ENDPOINT_URL_LAMBDA",
     "AWS_ENDPOINT_URL_S3",
@@ -228,7 +229,8 @@ class Settings:
     Durations end in ``_seconds``. ``retention`` ``None`` keeps records for ever. ``table``
     ``None`` stores in SQLite below ``state_dir``; ``secrets_prefix`` ``None`` keeps provider keys
     in a file there. The two secrets are names or ARNs, never texts. ``reload_function``: what is
-    invoked when a provider has changed. ``payload_bucket`` takes the long texts of a table's
+    invoked when a provider has changed; ``spilled_log_group``: where functions leave records that
+    they cannot store. ``payload_bucket`` takes the long texts of a table's
     records. ``metrics`` ``None`` publishes wherever a setting says where.
     ``on_lambda``: this process is a function.
     """
@@ -241,6 +243,7 @@ class Settings:
     admin_key_secret: str | None = _setting("ADMIN_KEY_SECRET", _text, None)
     providers_seed_secret: str | None = _setting("PROVIDERS_SEED_SECRET", _text, None)
     reload_function: str | None = _setting("RELOAD_FUNCTION", _text, None)
+    spilled_log_group: str | None = _setting("SPILLED_LOG_GROUP", _text, None)
     retention: timedelta | None = _setting("RETENTION", _retention, DEFAULT_RETENTION)  # noqa: RUF009 - so is a duration
     max_request_bytes: int = _setting("MAX_REQUEST_BYTES", _size, 32 * MEBIBYTE)
     close_seconds: float = _setting("CLOSE_SECONDS", _seconds, 5.0)

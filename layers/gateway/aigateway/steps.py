@@ -124,9 +124,14 @@ def _why_missing(closed: Closed) -> str:
     return "absent" if closed.outcome in ("completed", "failed") else "cut"
 
 
-def recorder_failed(verb: str, times: int) -> tuple[Step, ...]:
+def recorder_failed(verb: str) -> tuple[Step, ...]:
     """Return the step of a verb of the store that failed while a request was served."""
-    return (Step("O", ("err", verb), "n", times),)
+    return (Step("O", ("err", verb), "n", 1),)
+
+
+def spilled() -> tuple[Step, ...]:
+    """Return the step of a record that could not be closed."""
+    return (Step("O", ("spilled",), "n", 1),)
 
 
 def orphaned() -> tuple[Step, ...]:

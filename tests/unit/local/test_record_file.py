@@ -3,12 +3,13 @@
 import json
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from aigateway.telemetry.log import record_writer
-from local.record_file import OLDER_FILES, RecordFile
+from local.record_file import OLDER_FILES, RecordFile, forget
 
 
 @pytest.fixture
@@ -69,3 +70,43 @@ def test_i10_a_line_that_cannot_be_written_is_lost_without_a_word(
     (tmp_path / "records").rmdir()
     file.handle(logging.makeLogRecord({"msg": "planted-0a1b2c3d"}))
     assert capsys.readouterr() == ("", "")
+
+
+def numbers_in(folder: Path) -> list[int]:
+    lines = [line for path in folder.iterdir() for line in path.read_text().splitlines()]
+    return sorted(json.loads(line)["number"] for line in lines)
+
+
+def test_what_names_a_user_is_forgotten_in_every_file_and_writing_goes_on(
+    file: RecordFile, tmp_path: Path
+) -> None:
+    write, folder = record_writer(file), tmp_path / "records"
+    for number in range(30):
+        write({"initiator_id": "u-a" if number % 3 else "u-b", "number": number})
+    kept = [number for number in numbers_in(folder) if not number % 3]
+    assert len([*folder.iterdir()]) > 2
+    assert forget(folder, b'"initiator_id":"u-a"') > 0
+    assert numbers_in(folder) == kept
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    write({"initiator_id": "u-a", "number": 99})
+    assert numbers_in(folder)[-1] == 99
+    assert forget(folder, b'"initiator_id":"u-c"') == 0
+    assert forget(tmp_path / "nowhere", b"x") == 0
+
+
+def test_what_is_written_meanwhile_is_not_lost(tmp_path: Path) -> None:
+    folder = tmp_path / "records"
+    file = RecordFile(folder, "gateway")
+    write = record_writer(file)
+
+    def writing() -> None:
+        for number in range(400):
+            write({"initiator_id": "u-a" if number % 2 else "u-b", "number": number})
+
+    with ThreadPoolExecutor() as pool:
+        written = pool.submit(writing)
+        while not written.done():
+            forget(folder, b'"initiator_id":"u-a"')
+    forget(folder, b'"initiator_id":"u-a"')
+    file.close()
+    assert numbers_in(folder) == [*range(0, 400, 2)]

@@ -96,6 +96,13 @@ class NotingRecords:
             raise self.closes
         return self.closes
 
+    async def late(self, opened: Opened, closed: Closed) -> bool:
+        self.seen.append("late")
+        return True
+
+    def owe(self, steps: tuple[Step, ...]) -> None:
+        self.counted.extend(steps)
+
     async def count(self, steps: tuple[Step, ...]) -> None:
         self.counted.extend(steps)
 

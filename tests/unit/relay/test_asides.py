@@ -50,3 +50,24 @@ async def test_work_that_fails_is_logged_and_stops_nothing_that_comes_last(
     assert seen == ["last"]
     assert "work aside failed" in caplog.text
     assert "planted" not in caplog.text
+
+
+async def test_what_cannot_wait_is_done_while_all_else_goes_on_in_the_first_context() -> None:
+    name = contextvars.ContextVar("name", default="none")
+    asides, seen, goes_on = Asides(), list[str](), asyncio.Event()
+    name.set("interception")
+    loop = asyncio.get_running_loop()
+
+    def work() -> None:
+        seen.append(name.get())
+        loop.call_soon_threadsafe(goes_on.set)
+
+    async def waits() -> None:
+        await goes_on.wait()
+        seen.append("all else")
+
+    asides.start(waits())
+    asides.at_once(work)
+    asides.last(lambda: seen.append("last"))
+    await asides.join()
+    assert seen == ["none", "all else", "last"]

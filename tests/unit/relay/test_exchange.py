@@ -344,3 +344,14 @@ async def test_a_bug_in_a_closing_costs_the_row_and_not_its_lines() -> None:
     await asides.join()
     assert seen == ORDER
     assert [stored for _, _, stored in told.records] == [False]
+
+
+async def test_an_end_that_somebody_else_had_written_becomes_a_detail() -> None:
+    seen: list[str] = []
+    records, client, told = NotingRecords(seen), Listener(seen), Told()
+    records.closes = False
+    exchange, asides = an_exchange(records, ScriptedUpstream(seen), journal=told)
+    await exchange.relay(an_opened(), a_request(), client)
+    await asides.join()
+    assert seen[-3:] == ["closed", "late", "end"]
+    assert told.records == []

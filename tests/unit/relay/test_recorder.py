@@ -1,5 +1,6 @@
 """Failures of the store are counted with the next write that it takes."""
 
+from collections import Counter
 from typing import final
 
 import pytest
@@ -33,6 +34,10 @@ class Store:
         self._answer(steps if self.wins else ())
         return self.wins
 
+    async def late(self, opened: Opened, closed: Closed) -> bool:
+        self._answer(())
+        return True
+
     async def count(self, steps: tuple[Step, ...]) -> None:
         self._answer(steps)
 
@@ -52,6 +57,7 @@ async def fail(recorder: Recorder) -> None:
     for asking in (
         recorder.open(opened),
         recorder.close(opened, a_closed(opened), ()),
+        recorder.late(opened, a_closed(opened)),
         recorder.count(rejected("x")),
         recorder.parents(QUERY),
     ):
@@ -60,8 +66,9 @@ async def fail(recorder: Recorder) -> None:
 
 
 ERRORS: dict[tuple[str, ...], int] = {
-    ("err", verb): 1 for verb in ("open", "close", "count", "parents")
-}
+    ("err", verb): 1 for verb in ("open", "close", "late", "count", "parents")
+} | {("spilled",): 2}
+"""Neither of the two that ended a record is stored."""
 
 
 async def test_what_failed_is_counted_once_when_the_store_answers_again() -> None:
@@ -69,13 +76,13 @@ async def test_what_failed_is_counted_once_when_the_store_answers_again() -> Non
     recorder = Recorder(store, told)
     store.down = True
     await fail(recorder)
-    assert told.events == [("RecorderErrors", 1)] * 4
+    assert told.events == [("RecorderErrors", 1)] * 5
     assert store.steps == []
     store.down = False
     await recorder.count(())
     assert {step.key: step.amount for step in store.steps} == ERRORS
     await recorder.count(())
-    assert len(store.steps) == 4
+    assert len(store.steps) == 6
 
 
 async def test_a_closing_takes_them_with_it_but_not_one_that_another_call_has_won() -> None:
@@ -118,3 +125,20 @@ async def test_a_store_counts_them() -> None:
     counted = await store.counters()
     assert {key: amounts["n"] for (kind, key), amounts in counted.items() if kind == "O"} == ERRORS
     await store.stop()
+
+
+async def test_what_is_owed_is_counted_with_the_next_write_as_often_as_it_was() -> None:
+    store = Store()
+    recorder = Recorder(store, Told())
+    recorder.owe(rejected("x"))
+    recorder.owe((*rejected("x"), *rejected("y")))
+    store.down = True
+    with pytest.raises(LedgerFault):
+        await recorder.count(())
+    store.down = False
+    assert store.steps == []
+    await recorder.count(rejected("x"))
+    moved: Counter[tuple[str, ...]] = Counter()
+    for step in store.steps:
+        moved[step.key] += step.amount
+    assert moved == {("x",): 3, ("y",): 1, ("err", "count"): 1}

@@ -8,6 +8,7 @@ from aigateway.errors import LedgerFault
 from aigateway.ledger.sqlite import SqliteStore
 from aigateway.ledger.store import Store
 from aigateway.pool.providers import ProviderRow
+from aigateway.reload.log_group import LogUnreadable
 from aigateway.reload.tick import Tick, tick_of
 from aigateway.settings import Settings
 from aigateway.transcript.facts import AnsweredCall
@@ -102,3 +103,16 @@ def test_a_tick_has_the_beginnings_that_its_settings_name() -> None:
     assert tick_of(both, HeldClock()).beginnings == ("first key", "seed")
     texts = Settings(table="records", payload_bucket="texts")
     assert tick_of(texts, HeldClock()).beginnings == ("payload lifecycle",)
+
+
+async def test_without_a_log_group_nothing_is_looked_for_and_with_one_it_is_first(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = await tick_of(Settings(), HeldClock()).run(store)
+    assert "spilled" not in plain
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    for name in ("AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    tick = tick_of(Settings(spilled_log_group="/aws/lambda/x"), HeldClock())
+    with pytest.raises(LogUnreadable, match="/aws/lambda/x"):
+        await tick.run(store)

@@ -2,6 +2,7 @@
 
 from typing import Any, Protocol
 
+from aigateway.interception import Closed, Opened
 from aigateway.ledger.store import Store
 from aigateway.settings import Settings
 
@@ -26,6 +27,13 @@ def open_store(settings: Settings) -> Store:
     from aigateway.ledger.sqlite import SqliteStore  # noqa: PLC0415 - and this is of no use there
 
     return SqliteStore(settings.state_dir / "ledger.db")
+
+
+def spilled_text(opened: Opened, closed: Closed, *, content: bool) -> str:
+    """Return all of a record that could not be closed, for a log to keep until it can."""
+    from aigateway.ledger.spilled import text_of  # noqa: PLC0415 - a cold start needs none
+
+    return text_of(opened, closed, content=content)
 
 
 def object_rules(settings: Settings) -> ObjectRules | None:

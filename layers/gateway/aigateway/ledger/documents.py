@@ -158,9 +158,19 @@ def closed_row(closed: Closed) -> Document:
         "first_byte_at": _micros(closed.first_byte_at),
         "tokens": dict(closed.tokens),
         "cost_micros": closed.cost_micros,
+        "late": dict(closed.late),
         "calls": [list(call) for call in closed.calls],
     }
     return _present(flat)
+
+
+LATE = ("outcome", "ended_at", "error_type", "http_status", "stop_reason", "provider_response_id")
+
+
+def late_row(closed: Closed) -> Document:
+    """Return what a closing that came too late has to say: its end, tokens and cost."""
+    row = closed_row(closed)
+    return {name: row[name] for name in (*LATE, "tokens", "cost_micros") if name in row}
 
 
 def closed_text(closed: Closed) -> bytes:

@@ -5,7 +5,8 @@ closed much later, so the last batch comes when all of that is over. The job sta
 Counters and the audit stay as well: they hold ids and names of accounts, nothing that was said.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, final
@@ -13,7 +14,7 @@ from uuid import uuid4
 
 from aigateway.clock import Clock, from_micros, micros
 from aigateway.errors import Conflict
-from aigateway.ledger.keeping import Erased, Job
+from aigateway.ledger.keeping import Job
 from aigateway.ledger.store import AuditEntry, Store
 
 KIND = "erase"
@@ -23,7 +24,16 @@ BATCH = 200
 STEP_SECONDS = 20.0
 """A tick has other things to do."""
 ATTEMPTS = 5
-COUNTED = ("interceptions", "prompts", "texts", "pointers", "sessions", "objects")
+COUNTED = ("interceptions", "prompts", "texts", "pointers", "sessions", "objects", "lines")
+"""``lines`` are those of files beside the ledger."""
+
+Forgetting = Callable[[str], int]
+"""Takes what a user left in files away, and returns how many lines that were; it may block."""
+
+
+def no_files(_: str) -> int:
+    """Forget nothing: this deployment keeps no file beside its ledger."""
+    return 0
 
 
 @final
@@ -74,21 +84,29 @@ async def erasure_of(store: Store, user_id: str) -> Erasure | None:
     return None if job is None else _erasure(job)
 
 
-async def erase_due(store: Store, clock: Clock) -> int:
+async def erase_due(store: Store, clock: Clock, forget: Forgetting = no_files) -> int:
     """Go on with all jobs that are not over; return how many records this run deleted."""
     deleted = 0
     for job in await store.keeping().jobs(KIND):
         erasure = _erasure(job)
         if erasure.finished_at is None:
             before = erasure.deleted["interceptions"]
-            deleted += (await go_on(store, clock, erasure)).deleted["interceptions"] - before
+            gone_on = await go_on(store, clock, erasure, forget)
+            deleted += gone_on.deleted["interceptions"] - before
     return deleted
 
 
 async def go_on(
-    store: Store, clock: Clock, erasure: Erasure, seconds: float = STEP_SECONDS
+    store: Store,
+    clock: Clock,
+    erasure: Erasure,
+    forget: Forgetting = no_files,
+    seconds: float = STEP_SECONDS,
 ) -> Erasure:
-    """Delete batch by batch for so long, or until nothing is left."""
+    """Delete batch by batch for so long, or until nothing is left; then what is in files.
+
+    Raises ``LedgerFault``, and what ``forget`` raises: then it is not over.
+    """
     keeping, deadline = store.keeping(), clock.monotonic() + seconds
     has_deleted = False
     while True:
@@ -98,17 +116,18 @@ async def go_on(
         is_done = erased.is_over
         if is_done and (has_deleted or is_settled):
             is_done = await keeping.scrub()
+        lines = await asyncio.to_thread(forget, erasure.user_id) if erased.is_over else 0
         finished_at = clock.now() if is_done and is_settled else None
-        erasure = await _noted(store, erasure, erased, finished_at)
+        erasure = await _noted(store, erasure, asdict(erased) | {"lines": lines}, finished_at)
         if erased.is_over or clock.monotonic() >= deadline:
             return erasure
 
 
 async def _noted(
-    store: Store, erasure: Erasure, erased: Erased, finished_at: datetime | None
+    store: Store, erasure: Erasure, counts: Mapping[str, int], finished_at: datetime | None
 ) -> Erasure:
     """Add a batch to the receipt, whoever else adds to it."""
-    keeping, counts = store.keeping(), asdict(erased)
+    keeping = store.keeping()
     for _ in range(ATTEMPTS):
         job = await keeping.job(KIND, erasure.user_id)
         if job is None:

@@ -76,6 +76,7 @@ CLOSED = {
     "calls": "tc",
     "provider_response_id": "rd",
     "cost_micros": "uc",
+    "late": "lt",
 }
 TOKENS = dict(zip(TOKEN_NAMES, ("ti", "to", "tr", "tw"), strict=True))
 MORE = (

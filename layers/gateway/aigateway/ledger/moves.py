@@ -11,6 +11,7 @@ from typing import Any
 
 from aigateway.clock import from_micros, micros
 from aigateway.interception import Closed, Opened, Parents
+from aigateway.ledger.documents import late_row
 from aigateway.ledger.expressions import Condition, Item, Put, Update
 from aigateway.ledger.items import (
     COUNTER_SHARDS,
@@ -41,6 +42,7 @@ COMBINATIONS = 8
 """A session item with more of them would no longer stay under 1 KB."""
 REGISTERS = tuple(f"a{place}" for place in range(1, 8))
 STILL_OPEN = Condition("attribute_exists(#pk) AND attribute_not_exists(#en)")
+ABANDONED = Condition("#oc = :oc AND attribute_not_exists(#lt)", {"oc": "abandoned"})
 STILL_UNPARENTED = Condition("#g3pk = :mark AND attribute_not_exists(#tp)", {"mark": UNPARENTED})
 OPEN_INDEX = ("g3pk", "g3sk")
 
@@ -155,6 +157,11 @@ def record_closed(opened: Opened, closed: Closed, parts: str, own: str) -> Updat
         removes=() if marked else OPEN_INDEX,
         condition=STILL_OPEN,
     )
+
+
+def ended_late(opened: Opened, closed: Closed) -> Update:
+    """Return the note of how a record ended that had been closed as abandoned."""
+    return Update(*record_key(opened), sets={"lt": late_row(closed)}, condition=ABANDONED)
 
 
 def parents_settled(opened: Opened, parents: Parents | None, flags: int) -> list[Update]:

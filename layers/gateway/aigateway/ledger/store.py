@@ -63,6 +63,12 @@ class Recording(Protocol):
         Returns ``False``, changing nothing, if another call closed it before.
         """
 
+    async def late(self, opened: Opened, closed: Closed) -> bool:
+        """Note how a record ended that had been closed as abandoned: nothing else of it moves.
+
+        Returns ``False``, changing nothing, if it was closed otherwise, or this was noted before.
+        """
+
     async def count(self, steps: tuple[Step, ...]) -> None:
         """Add steps that belong to no record."""
 

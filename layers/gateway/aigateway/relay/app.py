@@ -19,7 +19,6 @@ from aigateway.errors import (
     WebSocketNotSupported,
 )
 from aigateway.ledger.prices import Prices
-from aigateway.ledger.store import Recording
 from aigateway.pool.routes import dialect_of_path
 from aigateway.relay.asgi import (
     Aborted,
@@ -40,6 +39,7 @@ from aigateway.relay.limits import Limits
 from aigateway.relay.outgoing import Outgoing
 from aigateway.relay.passthrough import Passthrough
 from aigateway.relay.probes import asks_for_websocket, probe_answer
+from aigateway.relay.recorder import Accounting
 from aigateway.relay.refresh import Refresh
 from aigateway.relay.refusals import ID_HEADER, Shape, refused, shape_of
 from aigateway.settings import Settings
@@ -90,7 +90,7 @@ class Gateway:
         self,
         settings: Settings,
         clock: Clock,
-        records: Recording,
+        records: Accounting,
         outgoing: Outgoing,
         intake: Intake,
         refresh: Refresh,
@@ -182,9 +182,10 @@ class Gateway:
     async def _refuse(self, call: Call, admitted: Admitted | None, error: Answerable) -> None:
         if isinstance(error, LedgerFault):
             self._refresh.store_answered(well=False)
+            self._records.owe(rejected(error.code))
         else:
             call.asides.start(self._records.count(rejected(error.code)))
-            call.asides.last(partial(self._journal.counted, "Rejected", 1))
+        call.asides.last(partial(self._journal.counted, "Rejected", 1))
         own = refused(error, self._shape(call, admitted), uuid7(call.started_at))
         await send_own(own, call.send)
 

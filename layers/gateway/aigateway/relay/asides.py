@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from contextvars import copy_context
 from typing import Any, final
 
 logger = logging.getLogger(__name__)
@@ -15,6 +16,7 @@ class Asides:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._last: list[Callable[[], object]] = []
+        self._context = copy_context()
 
     def start(self, work: Coroutine[Any, Any, object]) -> None:
         """Start ``work``; its failure is logged and costs nothing else."""
@@ -23,6 +25,10 @@ class Asides:
     def keep(self, task: asyncio.Task[Any]) -> None:
         """Take care of a task that somebody else started."""
         self._tasks.add(task)
+
+    def at_once(self, work: Callable[[], object]) -> None:
+        """Have ``work`` done by a thread now; its lines are those of ``last``."""
+        self.start(asyncio.to_thread(self._context.copy().run, work))
 
     def last(self, work: Callable[[], object]) -> None:
         """Have ``work`` done by a thread when all else is: nobody waits for it any more."""

@@ -8,7 +8,7 @@ from typing import Any, final
 from aigateway.caller.principals import signer_of
 from aigateway.clock import Clock, SystemClock
 from aigateway.ledger.prices import Prices
-from aigateway.ledger.store import Recording, Store
+from aigateway.ledger.store import Store
 from aigateway.pool.keyring import Keyrings
 from aigateway.pool.secrets import Secrets
 from aigateway.pool.snapshot import Pool
@@ -21,7 +21,7 @@ from aigateway.relay.http1_upstream import Http1Upstream
 from aigateway.relay.intake import Intake
 from aigateway.relay.limits import Limits
 from aigateway.relay.outgoing import Outgoing
-from aigateway.relay.recorder import Recorder
+from aigateway.relay.recorder import Accounting, Recorder
 from aigateway.relay.refresh import Refresh
 from aigateway.relay.upstream import Upstream
 from aigateway.settings import Settings
@@ -102,7 +102,7 @@ def build(
     traces = traces or _traces(settings, clock)
     allowed = settings.allowed_private_cidrs
     upstream = BedrockUpstream(upstream or Http1Upstream(clock, allowed), secrets, clock)
-    records: Recording = Recorder(store, journal)
+    records: Accounting = Recorder(store, journal)
     if traces is not None:
         from aigateway.relay.traced import TracedRecords, TracedUpstream  # noqa: PLC0415 - off by default
 

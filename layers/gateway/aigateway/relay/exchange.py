@@ -245,8 +245,10 @@ class Exchange:
             if await self._records.close(opened, closed, steps_of_closing(opened, closed)):
                 warn_of(opened, closed)
                 self._asides.last(partial(telling, stored=True))
+            else:
+                await self._records.late(opened, closed)
         except Exception as fault:
-            self._asides.last(partial(telling, stored=False))
+            self._asides.at_once(partial(telling, stored=False))
             if not isinstance(fault, LedgerFault):
                 raise
             logger.error(  # noqa: TRY400 - the text of a store's error may name more than we log

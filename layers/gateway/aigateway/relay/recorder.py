@@ -2,17 +2,25 @@
 
 import logging
 from collections import Counter
-from typing import Literal, final
+from dataclasses import replace
+from typing import Literal, Protocol, final
 
 from aigateway.errors import LedgerFault
 from aigateway.interception import Closed, Opened, Parents
 from aigateway.ledger.store import ParentQuery, Recording
-from aigateway.steps import Step, recorder_failed
+from aigateway.steps import Step, recorder_failed, spilled
 from aigateway.telemetry.journal import Journal
 
-Verb = Literal["open", "close", "count", "parents"]
+Verb = Literal["open", "close", "late", "count", "parents"]
 
 logger = logging.getLogger(__name__)
+
+
+class Accounting(Recording, Protocol):
+    """Recording that counts later what it cannot count now."""
+
+    def owe(self, steps: tuple[Step, ...]) -> None:
+        """Add steps with the next write of counters that the store takes."""
 
 
 @final
@@ -25,7 +33,7 @@ class Recorder:
     def __init__(self, records: Recording, journal: Journal) -> None:
         self._records = records
         self._journal = journal
-        self._owed: Counter[str] = Counter()
+        self._owed: Counter[Step] = Counter()
 
     async def open(self, opened: Opened) -> None:
         try:
@@ -39,21 +47,29 @@ class Recorder:
     async def close(self, opened: Opened, closed: Closed, steps: tuple[Step, ...]) -> bool:
         owed = self._taken()
         try:
-            won = await self._records.close(opened, closed, (*steps, *_steps(owed)))
+            won = await self._records.close(opened, closed, (*steps, *owed))
         except LedgerFault:
-            self._owed += owed
+            self.owe((*owed, *spilled()))
             self._failed("close")
             raise
         if not won:
-            self._owed += owed
+            self.owe(owed)
         return won
+
+    async def late(self, opened: Opened, closed: Closed) -> bool:
+        try:
+            return await self._records.late(opened, closed)
+        except LedgerFault:
+            self.owe(spilled())
+            self._failed("late")
+            raise
 
     async def count(self, steps: tuple[Step, ...]) -> None:
         owed = self._taken()
         try:
-            await self._records.count((*steps, *_steps(owed)))
+            await self._records.count((*steps, *owed))
         except LedgerFault:
-            self._owed += owed
+            self.owe(owed)
             self._failed("count")
             raise
 
@@ -64,14 +80,14 @@ class Recorder:
             self._failed("parents")
             raise
 
-    def _taken(self) -> "Counter[str]":
+    def owe(self, steps: tuple[Step, ...]) -> None:
+        for step in steps:
+            self._owed[replace(step, amount=1)] += step.amount
+
+    def _taken(self) -> tuple[Step, ...]:
         owed, self._owed = self._owed, Counter()
-        return owed
+        return tuple(replace(step, amount=times) for step, times in owed.items())
 
     def _failed(self, verb: Verb) -> None:
-        self._owed[verb] += 1
+        self.owe(recorder_failed(verb))
         self._journal.counted("RecorderErrors", 1)
-
-
-def _steps(owed: "Counter[str]") -> tuple[Step, ...]:
-    return tuple(step for verb, times in owed.items() for step in recorder_failed(verb, times))

@@ -8,9 +8,10 @@ from aigateway.caller.principals import Signer
 from aigateway.clock import Clock
 from aigateway.errors import UpstreamCut
 from aigateway.interception import Closed, Heard, Opened, Parents
-from aigateway.ledger.store import ParentQuery, Recording
+from aigateway.ledger.store import ParentQuery
 from aigateway.relay.app import Serving
 from aigateway.relay.asgi import Receive, Send
+from aigateway.relay.recorder import Accounting
 from aigateway.relay.upstream import Answer, Chunks, Upstream, UpstreamRequest
 from aigateway.steps import Step
 from aigateway.telemetry.span_attributes import TOOL_USAGE, UPSTREAM
@@ -73,7 +74,7 @@ class TracedGateway:
 class TracedRecords:
     """Traces the two writes, and what each row has of them."""
 
-    def __init__(self, records: Recording) -> None:
+    def __init__(self, records: Accounting) -> None:
         self._records = records
 
     async def open(self, opened: Opened) -> None:
@@ -98,8 +99,14 @@ class TracedRecords:
         with lasting(trace, ending, *(trace.begin(_row(row)) for row in closed.rows)):
             return await self._records.close(opened, closed, steps)
 
+    async def late(self, opened: Opened, closed: Closed) -> bool:
+        return await self._records.late(opened, closed)
+
     async def count(self, steps: tuple[Step, ...]) -> None:
         await self._records.count(steps)
+
+    def owe(self, steps: tuple[Step, ...]) -> None:
+        self._records.owe(steps)
 
     async def parents(self, query: ParentQuery) -> Parents | None:
         return await self._records.parents(query)

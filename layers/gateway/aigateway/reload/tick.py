@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import final
+from typing import Protocol, final
 
 from aigateway.clock import Clock
 from aigateway.errors import GatewayError
@@ -23,6 +23,16 @@ logger = logging.getLogger(__name__)
 Part = Callable[[Store], Awaitable[int]]
 
 
+class Recovery(Protocol):
+    """Closes records that gateways could not close, from what they kept of them elsewhere."""
+
+    is_behind: bool
+    """After the last run some were left that the next ones may close."""
+
+    async def run(self, store: Store) -> int:
+        """Return how many were closed."""
+
+
 @final
 class Tick:
     """A scheduled run, the same in a function and on one machine. Lives as long as its process."""
@@ -34,12 +44,14 @@ class Tick:
         beginnings: Mapping[str, Part],
         endings: Mapping[str, Part] | None = None,
         journal: Journal = SILENT,
+        spilled: Recovery | None = None,
     ) -> None:
         self._clock = clock
         self._reload = reload
         self._beginnings = beginnings
         self._endings = endings or {}
         self._journal = journal
+        self._spilled = spilled
 
     @property
     def beginnings(self) -> tuple[str, ...]:
@@ -55,8 +67,10 @@ class Tick:
         A part that fails is logged and stops no other; the first failure is raised at the end.
         """
         reloading: dict[str, Part] = {"reload": self._reload.run}
+        spilled = {} if self._spilled is None else {"spilled": self._spilled.run}
         closing: dict[str, Part] = {
-            "sweep": lambda store: sweep(store, self._clock.now(), self._journal),
+            **spilled,
+            "sweep": self._sweep,
             "parents": lambda store: repair_parents(store, self._clock.now()),
             "purge": lambda store: purge(store, self._clock.now()),
         }
@@ -77,9 +91,26 @@ class Tick:
             raise failed
         return counted
 
+    async def _sweep(self, store: Store) -> int:
+        """Close orphans, unless spilled records wait for the next run: they may be theirs."""
+        if self._spilled is not None and self._spilled.is_behind:
+            return 0
+        return await sweep(store, self._clock.now(), self._journal)
 
-def tick_of(settings: Settings, clock: Clock, journal: Journal = SILENT) -> Tick:
-    """Return the tick of a process, with the beginnings and endings that its settings name."""
+
+def tick_of(
+    settings: Settings,
+    clock: Clock,
+    journal: Journal = SILENT,
+    *,
+    spilled: Recovery | None = None,
+    forget: Callable[[str], int] | None = None,
+) -> Tick:
+    """Return the tick of a process, with the beginnings and endings that its settings name.
+
+    On one machine ``spilled`` brings home what gateways keep in a file, in place of the log, and
+    ``forget`` takes a user's lines out of such files and returns how many there were.
+    """
     vault = SecretsManager()
     beginnings: dict[str, Part] = {}
     if settings.admin_key_secret is not None:
@@ -94,7 +125,7 @@ def tick_of(settings: Settings, clock: Clock, journal: Journal = SILENT) -> Tick
         lifecycle = PayloadLifecycle(objects, settings.retention)
         beginnings["payload lifecycle"] = lambda _: lifecycle.keep()
     reload = reload_of(settings, clock)
-    endings: dict[str, Part] = {"erase": lambda store: _erase(store, clock)}
+    endings: dict[str, Part] = {"erase": lambda store: _erase(store, clock, forget)}
     publisher: Publishing | None = None
     if settings.metric_sinks - {"emf"}:
         from aigateway.reload.publishing.assembly import (  # noqa: PLC0415 - only those pay who publish
@@ -105,11 +136,20 @@ def tick_of(settings: Settings, clock: Clock, journal: Journal = SILENT) -> Tick
         endings["publish"] = publisher.run
     if "emf" in settings.metric_sinks:
         endings["figures"] = Figures(journal, reload, publisher).tell
-    return Tick(clock, reload, beginnings, endings, journal)
+    if spilled is None and settings.spilled_log_group is not None:
+        spilled = _from_log(settings.spilled_log_group, clock, journal)
+    return Tick(clock, reload, beginnings, endings, journal, spilled)
 
 
-async def _erase(store: Store, clock: Clock) -> int:
+def _from_log(group: str, clock: Clock, journal: Journal) -> Recovery:
+    from aigateway.reload.log_group import CloudWatchGroup  # noqa: PLC0415 - only those pay who read one
+    from aigateway.reload.spilled_log import FromLog  # noqa: PLC0415 - likewise
+
+    return FromLog(CloudWatchGroup(group), clock, journal)
+
+
+async def _erase(store: Store, clock: Clock, forget: Callable[[str], int] | None) -> int:
     """Go on with forgetting users, as far as one tick goes."""
-    from aigateway.ledger.erase import erase_due  # noqa: PLC0415 - after the reload, which is awaited
+    from aigateway.ledger.erase import erase_due, no_files  # noqa: PLC0415 - after the reload, which is awaited
 
-    return await erase_due(store, clock)
+    return await erase_due(store, clock, forget or no_files)

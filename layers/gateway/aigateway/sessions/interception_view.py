@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
-from aigateway.clock import time_text
+from aigateway.clock import from_micros, time_text
 from aigateway.errors import Misheard
 from aigateway.interception import TOKEN_NAMES, Credential, Heard, Opened
 from aigateway.ledger.rows import Interception
@@ -92,10 +92,17 @@ def _ending(row: Interception) -> Document:
             provider_response_id=closed.provider_response_id,
             stop_reason=closed.stop_reason,
             first_byte_at=time_or_none(closed.first_byte_at),
+            late=_late(closed.late) if closed.late else None,
         )
         if closed
         else {}
     )
+
+
+def _late(kept: Mapping[str, Any]) -> Document:
+    counts = {name: kept["tokens"][name] for name in TOKEN_NAMES}
+    rest = {name: value for name, value in kept.items() if name != "tokens"}
+    return rest | {"ended_at": time_text(from_micros(kept["ended_at"])), **counts}
 
 
 def _children(row: Interception, results: Results) -> Document:

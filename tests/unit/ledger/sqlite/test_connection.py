@@ -101,7 +101,8 @@ async def test_a_ledger_of_an_older_layout_is_moved_up_with_its_records(path: Pa
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("DROP TABLE gauge")
         connection.execute("DROP INDEX interception_unparented")
-        connection.execute("ALTER TABLE interception DROP COLUMN parents_unknown")
+        for column in ("parents_unknown", "late"):
+            connection.execute(f"ALTER TABLE interception DROP COLUMN {column}")
         for table in ("interception", "session"):
             connection.execute(f"ALTER TABLE {table} DROP COLUMN cost_micros")
         for table in ("audit", "principal", "rate_window", "publisher", "job"):

@@ -26,6 +26,7 @@ async def test_what_an_older_release_left_in_the_file_is_gone_too(
         connection.executemany("INSERT INTO old VALUES (?)", [(CANARY.decode(),)] * 999)
         connection.execute("DROP TABLE old")
         connection.execute("DROP TABLE job")
+        connection.execute("ALTER TABLE interception DROP COLUMN late")
         connection.execute(f"PRAGMA user_version = {MIGRATIONS.index('jobs.sql')}")
         connection.commit()
     await store.start()

@@ -39,6 +39,7 @@ from aigateway.ledger.moves import (
     answer_pointers,
     combination,
     counters_moved,
+    ended_late,
     session_begun,
     session_pointer,
 )
@@ -142,29 +143,32 @@ class DynamoRecords(Ground):
             return False
         self._counts.forget()
         self._names.forget()
-        is_late = closed.outcome == "abandoned"
+        session_key = session_partition(opened.session_key), META
+        is_abandoned = closed.outcome == "abandoned"
+        is_late = is_abandoned or opened.id not in self._begun
+        # Read before the session moves: a late start sets its latest times back.
+        session = await self._table.read(session_key) if is_late else None
         text = await asyncio.to_thread(answer_text, opened, closed)
         layout = await self._layout()
-        early = [] if is_late else [self._put_answer(opened, text)]
+        early = [] if is_abandoned else [self._put_answer(opened, text)]
         displaced, *_ = await asyncio.gather(
             asyncio.gather(*early),
             self._session_is_begun(opened),
             *(self._table.put(pointer) for pointer in answer_pointers(opened, closed)),
         )
-        session_key = session_partition(opened.session_key), META
         closing = Closing(
             opened,
             closed,
             steps,
             parts=f"{PROMPT_PART}{ANSWER_PART}" if opened.prompt else f"{ANSWER_PART}",
             own=secrets.token_hex(8),
-            session=await self._table.read(session_key) if is_late else None,
+            session=session,
             known=self._sessions_known.get(opened.session_key),
             list_shards=layout.list_shards,
         )
         if not await committed(self._table, closing):
             return False
-        if is_late:
+        if is_abandoned:
             await self._put_answer(opened, text)
         puts = [Put(item) for items in displaced for item in items]
         await asyncio.gather(*(self._table.put(put) for put in puts))
@@ -206,6 +210,15 @@ class DynamoRecords(Ground):
         if known is not None and len(known.combinations) < COMBINATIONS:
             combinations = known.combinations | {combination(opened)}
             self._learn(opened.session_key, Known(combinations, known.is_full, known.day))
+
+    async def late(self, opened: Opened, closed: Closed) -> bool:
+        try:
+            await self._table.update(ended_late(opened, closed))
+        except Refused as refused:
+            if not refused.is_condition:
+                raise
+            return False
+        return True
 
     async def count(self, steps: tuple[Step, ...]) -> None:
         """Add each counter's steps once: a lost reply may lose a step, never count it twice."""

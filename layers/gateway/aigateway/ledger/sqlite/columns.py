@@ -11,7 +11,7 @@ from aigateway.interception import Closed, Opened
 from aigateway.ledger.documents import Document, closed_from, opened_from
 from aigateway.ledger.rows import Interception, whole
 
-JSON_COLUMNS = ("answered_calls", "metadata", "tokens", "calls")
+JSON_COLUMNS = ("answered_calls", "metadata", "tokens", "calls", "late")
 OPENED_COLUMNS = (
     *(
         field.name

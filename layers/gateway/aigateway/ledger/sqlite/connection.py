@@ -32,6 +32,7 @@ MIGRATIONS = (
     "publisher.sql",
     "costs.sql",
     "jobs.sql",
+    "late.sql",
 )
 """Scripts that lead from one layout version to the next; their number is the newest version."""
 BUSY_MS = 5_000

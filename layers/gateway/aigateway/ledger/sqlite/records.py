@@ -7,7 +7,13 @@ from typing import Any
 
 from aigateway.clock import micros
 from aigateway.interception import TOKEN_NAMES, Closed, Opened, Parents
-from aigateway.ledger.documents import closed_row, closed_text, opened_row, opened_text
+from aigateway.ledger.documents import (
+    closed_row,
+    closed_text,
+    late_row,
+    opened_row,
+    opened_text,
+)
 from aigateway.ledger.listing import LAST_PROMPT_CHARACTERS
 from aigateway.ledger.sqlite.columns import (
     CLOSED_COLUMNS,
@@ -101,6 +107,9 @@ UPDATE session SET
     cost_micros = coalesce(cost_micros + :cost_micros, cost_micros, :cost_micros)
 WHERE session_key = :session_key
 """
+LATE = """
+UPDATE interception SET late = ? WHERE id = ? AND outcome = 'abandoned' AND late IS NULL
+"""
 FIND_PARENTS = """
 SELECT p.started_at, i.id, p.client_session_id != '' AND i.agent_id IS ? AS rank,
     coalesce(i.thread_root_id, i.closing_thread_root_id, i.id) AS root
@@ -174,6 +183,10 @@ class SqliteRecords:
         self._counts.forget()
         self._names.forget()
         return has_won
+
+    async def late(self, opened: Opened, closed: Closed) -> bool:
+        values = bound(late_row(closed)), opened.id
+        return await self._database.write(lambda c: bool(c.execute(LATE, values).rowcount))
 
     async def count(self, steps: tuple[Step, ...]) -> None:
         await self._database.write(lambda connection: _count(connection, steps))
