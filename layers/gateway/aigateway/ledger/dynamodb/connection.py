@@ -226,6 +226,17 @@ class Table:
         answer = await self.ask("Query", self._named(request | aliases.arguments))
         return [from_item(item) for item in answer["Items"]], answer.get("LastEvaluatedKey")
 
+    async def first(self, wanted: Range, most: int) -> list[dict[str, Any]]:
+        """Return so many items of a range, fewer only where it has no more.
+
+        A page may end before that, and may even be empty.
+        """
+        found, start = await self.query(wanted, most)
+        while start is not None and len(found) < most:
+            items, start = await self.query(wanted, most - len(found), start)
+            found += items
+        return found
+
     async def items(
         self, wanted: Range, size: int = PAGE_ROWS
     ) -> AsyncGenerator[dict[str, Any], None]:

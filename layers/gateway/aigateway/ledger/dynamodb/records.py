@@ -231,8 +231,8 @@ class DynamoRecords(Ground):
             Range(open_partition(part), high=bound, index=(OPEN, *KEYS[OPEN]))
             for part in range(OPEN_SHARDS)
         ]
-        pages = await asyncio.gather(*(self._table.query(range_, most) for range_ in ranges))
-        places = sorted((item for items, _ in pages for item in items), key=lambda i: i["g3sk"])
+        pages = await asyncio.gather(*(self._table.first(range_, most) for range_ in ranges))
+        places = sorted((item for items in pages for item in items), key=lambda i: i["g3sk"])
         keys = [(item["pk"], item["sk"]) for item in places]
         rows = await self._table.read_many(keys)
         open_rows = [rows[key] for key in keys if key in rows and "en" not in rows[key]][:most]
