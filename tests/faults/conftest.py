@@ -9,6 +9,7 @@ import pytest
 
 from aigateway.ledger.dynamodb import DynamoStore
 from aigateway.ledger.dynamodb.connection import Answering
+from aigateway.ledger.spill_file import NAME
 from aigateway.ledger.sqlite import SqliteStore
 from tests.clocks import HeldClock
 from tests.contract.stand_in import at_once, dynamodb_moto, moto_connection
@@ -39,7 +40,7 @@ def table(dynamodb_moto: DynamoStore, moto_connection: Answering) -> FaultyTable
 
 @pytest.fixture
 async def over_table(
-    dynamodb_moto: DynamoStore, moto_connection: Answering, table: FaultyTable
+    dynamodb_moto: DynamoStore, moto_connection: Answering, table: FaultyTable, tmp_path: Path
 ) -> AsyncIterator[OverTable]:
     async with AsyncExitStack() as stack:
 
@@ -51,7 +52,9 @@ async def over_table(
                     dynamodb_moto._table.name, connection=connection, pause=at_once, clock=clock
                 )
 
-            site = a_site(store(table), lambda: store(moto_connection), clock, **settings)
+            site = a_site(
+                store(table), lambda: store(moto_connection), clock, tmp_path / NAME, **settings
+            )
             return await stack.enter_async_context(site)
 
         yield made
@@ -64,7 +67,8 @@ async def over_file(tmp_path: Path) -> AsyncIterator[OverFile]:
         async def made(**settings: Any) -> tuple[Site, Ledger]:  # noqa: ANN401 - likewise
             path = tmp_path / "state" / "ledger.db"
             ledger = Ledger(path, SqliteStore(path))
-            site = a_site(ledger.store, lambda: SqliteStore(path), HeldClock(), **settings)
+            spilled = path.with_name(NAME)
+            site = a_site(ledger.store, lambda: SqliteStore(path), HeldClock(), spilled, **settings)
             return await stack.enter_async_context(site), ledger
 
         yield made

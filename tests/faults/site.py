@@ -8,15 +8,20 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
+from pathlib import Path
 from typing import Any, Literal, final
 
 from aigateway.ledger.rows import Interception
+from aigateway.ledger.spill_file import SpillFile
 from aigateway.ledger.store import Store
 from aigateway.relay.asgi import Receive, Send
 from aigateway.relay.assembly import build
+from aigateway.reload.spilled_file import FromFile
 from aigateway.reload.sweep import sweep
 from aigateway.settings import Settings
+from aigateway.telemetry.journal import SILENT
 from local.in_process import Answered, call
+from local.spilling import Spilling
 from tests.acceptance.stage import Document, Script, Stage, blocking, set_up, take_down
 from tests.acceptance.words import (
     ANSWER,
@@ -91,6 +96,8 @@ class Site:
 
     stage: Stage
     elsewhere: Callable[[], Store]
+    settings: Settings
+    spilled: SpillFile
     _numbers: Iterator[int] = field(default_factory=count)
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -100,8 +107,10 @@ class Site:
 
     def restart(self, store: Store) -> None:
         """Put another process in the gateway's place, which has served nothing yet."""
-        stage = self.stage
-        stage.app = build(Settings(), store, stage.keys, stage.clock, stage.peer)
+        stage, spilling = self.stage, Spilling(self.spilled)
+        stage.app = build(
+            self.settings, store, stage.keys, stage.clock, stage.peer, spilling, stage.traces
+        )
 
     async def is_ready(self) -> bool:
         self.clock.advance(1)
@@ -171,13 +180,17 @@ class Site:
             await store.stop()
 
     async def settled(self, later: datetime | None = None) -> list[Interception]:
-        """Sweep once nothing can be under way any more, and return all records, oldest first.
+        """Tick once nothing can be under way any more, and return all records, oldest first.
+
+        What gateways kept of records that they could not close is brought home, then all that is
+        still open is swept.
 
         Whatever happened: each request that the provider saw has one record, each record has an
         end, what the provider never saw did not succeed, and the counters say what the rows say.
         """
         now = later or self.clock.now() + LATER
         async with self.opened_elsewhere() as store:
+            await FromFile(self.spilled, self.clock, SILENT).run(store)
             await sweep(store, now)
             found = await rows_of(store, now)
             assert await disagreement(store, now) == {}
@@ -214,13 +227,18 @@ async def a_site(
     store: Store,
     elsewhere: Callable[[], Store],
     clock: HeldClock,
+    spilled: Path,
     **settings: Any,  # noqa: ANN401 - fields of Settings
 ) -> AsyncIterator[Site]:
-    """Run a gateway over ``store`` that has served a request before."""
-    stage = await set_up(store, clock, **(dict(REMEMBERING) | settings))
-    site = Site(stage, elsewhere)
+    """Run a gateway over ``store`` that has served a request before.
+
+    ``spilled`` is where it keeps the records that it cannot close.
+    """
+    chosen = Settings(**(dict(REMEMBERING) | settings))
+    site = Site(await set_up(store, clock), elsewhere, chosen, SpillFile(spilled))
+    site.restart(store)
     assert (await site.ask()).status == 200
     try:
         yield site
     finally:
-        await take_down(stage)
+        await take_down(site.stage)

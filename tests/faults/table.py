@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from itertools import count
@@ -10,6 +10,7 @@ from threading import Event, Lock
 from typing import Any, final
 
 from botocore.exceptions import (
+    ClientError,
     ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
@@ -71,7 +72,8 @@ def _in_progress(operation: str, request: Request, call: Calling) -> Answer:
 
 
 def _reply_lost(operation: str, request: Request, call: Calling) -> Answer:
-    call(request)
+    with suppress(ClientError):
+        call(request)
     raise ConnectionClosedError(endpoint_url=ADDRESS)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import sqlite3
+from contextlib import AsyncExitStack
 from pathlib import Path
 from threading import Event
 
@@ -14,7 +15,7 @@ from aigateway.reload.tick import Tick
 from tests.builders import an_opened
 from tests.faults.conftest import OverFile
 from tests.faults.file import HARMS
-from tests.faults.site import LATER, LONG, end_of, prompt_of
+from tests.faults.site import LATER, LONG, LONG_ANSWER, TOKENS, end_of, prompt_of, tokens_of
 from tests.recount import disagreement
 
 COMPLETED, ABANDONED = ("completed", None), ("abandoned", "unknown")
@@ -39,19 +40,22 @@ async def test_a_request_whose_record_cannot_be_opened_is_refused_until_it_can(
 
 
 @pytest.mark.parametrize("harm", HARMS)
-async def test_a_record_that_cannot_be_closed_leaves_the_client_alone(
+async def test_a_record_that_cannot_be_closed_leaves_the_client_alone_and_comes_home(
     over_file: OverFile, harm: str
 ) -> None:
+    """Unless the directory is gone, which holds what was kept of the record as well."""
     site, ledger = await over_file()
-    async with site.midway("go") as asking:
-        harming = HARMS[harm](ledger)
-        await harming.__aenter__()
-    answered = await asking
-    await harming.__aexit__(None, None, None)
-    assert (answered.status, answered.over) == (200, True)
+    async with AsyncExitStack() as stack:
+        async with site.midway("go") as asking:
+            await stack.enter_async_context(HARMS[harm](ledger))
+        answered = await asking
+    assert (answered.status, answered.body, answered.over) == (200, LONG_ANSWER, True)
     await site.served()
     (row,) = [row for row in await site.settled() if prompt_of(row) == "go"]
-    assert end_of(row) == ABANDONED
+    is_lost = harm == "directory gone"
+    assert (end_of(row), tokens_of(row)) == (
+        (ABANDONED, (0, 0)) if is_lost else (COMPLETED, TOKENS)
+    )
 
 
 @pytest.mark.parametrize("harm", HARMS)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from aigateway.reload.sweep import sweep
 from tests.faults.conftest import OverTable
 from tests.faults.site import LATER, TOKENS, Site, end_of, prompt_of, tokens_of
 from tests.faults.table import FaultyTable, Slow
@@ -77,12 +78,25 @@ async def test_closings_that_arrive_all_at_once_count_once(site: Site, table: Fa
     assert (end_of(row), tokens_of(row)) == (COMPLETED, TOKENS)
 
 
+async def test_a_closing_that_arrives_after_its_record_came_home_changes_nothing(
+    site: Site, table: FaultyTable
+) -> None:
+    with table.suffering(table.late(), CLOSING):
+        assert (await site.ask(words="go")).status == 200
+    before = await site.settled()
+    assert await ends(site, "go") == [COMPLETED]
+    assert all(isinstance(answer, Exception) for answer in table.arrive())
+    assert await site.settled() == before
+
+
 async def test_a_closing_that_arrives_after_the_sweep_changes_nothing(
     site: Site, table: FaultyTable
 ) -> None:
     with table.suffering(table.late(), CLOSING):
         assert (await site.ask(words="go")).status == 200
+    async with site.opened_elsewhere() as store:
+        assert await sweep(store, site.clock.now() + LATER) == 1
+    before = await site.settled()
     assert await ends(site, "go") == [ABANDONED]
-    before = await site.settled(site.clock.now() + LATER)
     assert all(isinstance(answer, Exception) for answer in table.arrive())
-    assert await site.settled(site.clock.now() + LATER) == before
+    assert await site.settled() == before

@@ -10,8 +10,7 @@ from tests.faults.table import FAULTS, FaultyTable, passing
 RECORD, PROMPT, SESSION = "PutItem S#*/I#", "PutItem S#*/P#*#0.", "UpdateItem S#*/META"
 COMPLETED = ("completed", None)
 READING = ("batch answered in part", "empty page")
-HARMLESS = (*READING, "transaction in progress", "reply lost")
-"""What cannot keep a record from being written: a repeat finds it there."""
+HARMLESS = (*READING, "transaction in progress")
 STOPPING = [name for name in FAULTS if name not in HARMLESS]
 SOME = ("throttled", "request lost", "access denied")
 REFUSAL: dict[str, dict[str, Any]] = {
@@ -54,9 +53,9 @@ async def test_a_fault_that_lasts_refuses_the_request_and_the_provider_sees_none
             error = refused.document["error"]
             assert {name: error[name] for name in expected} == expected
     assert len(site.seen) == before
-    again = await site.ask("chat", "in chat")
+    again = await site.ask("chat", "again")
     assert (again.status, again.over) == (200, True)
-    assert await ends(site, "in chat") == [COMPLETED]
+    assert await ends(site, "again") == [COMPLETED]
 
 
 @pytest.mark.parametrize("fault", SOME)
@@ -74,18 +73,16 @@ async def test_a_prompt_that_cannot_be_written_refuses_the_request_and_its_recor
     assert row.payload_error == "prompt_missing"
 
 
-async def test_lost_replies_refuse_a_request_only_where_a_repeat_cannot_tell(
-    site: Site, table: FaultyTable
+@pytest.mark.parametrize("place", [RECORD, PROMPT])
+async def test_a_record_whose_replies_were_all_lost_is_closed_as_failed(
+    site: Site, table: FaultyTable, place: str
 ) -> None:
-    """The record is known by its condition; a prompt has none, and is written again."""
-    with table.suffering("reply lost", RECORD):
-        assert (await site.ask(words="known")).status == 200
-    with table.suffering("reply lost", PROMPT):
-        assert (await site.ask(words="unknown")).status == 503
+    """It is in the table, and its request was refused."""
+    with table.suffering("reply lost", place):
+        assert (await site.ask(words="go")).status == 503
         await site.stage.store.stop()
-    assert "unknown" not in site.seen
-    assert await ends(site, "known") == [COMPLETED]
-    assert await ends(site, "unknown") == [("failed", "server_error")]
+    assert "go" not in site.seen
+    assert await ends(site, "go") == [("failed", "server_error")]
 
 
 @pytest.mark.parametrize("fault", SOME)
