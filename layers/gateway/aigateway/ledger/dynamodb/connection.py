@@ -124,6 +124,7 @@ class Table:
             except ClientError as error:
                 refused = refused_by(error)
                 if not refused.is_passing:
+                    refused.is_repeat = attempt > 0
                     raise refused from error
                 cause = error
             except BotoCoreError as error:
@@ -141,7 +142,10 @@ class Table:
         return {"TableName": self.name} | request
 
     async def put(self, put: Put, attempts: int = ATTEMPTS) -> None:
-        await self.ask("PutItem", self._named(arguments(put)), attempts)
+        request = self._named(arguments(put))
+        if put.condition is not None:
+            request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        await self.ask("PutItem", request, attempts)
 
     async def delete(self, key: Key) -> None:
         await self.ask("DeleteItem", self._named({"Key": to_item({"pk": key[0], "sk": key[1]})}))

@@ -43,6 +43,7 @@ class Refused(RecorderUnavailable):
 
     Callers that expect it look at ``code``; for all others it is a store that is out of order.
     ``item`` is the stored one of a condition that failed, if that was asked for.
+    ``is_repeat``: an earlier try of the same request had no final answer, and may have arrived.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Refused(RecorderUnavailable):
         self.said = message
         self.reasons = reasons
         self.item = item
+        self.is_repeat = False
 
     @property
     def is_condition(self) -> bool:
