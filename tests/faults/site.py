@@ -117,7 +117,7 @@ class Site:
         return (await call(self.stage.app, "GET", "/readyz")).status == 200
 
     async def ask(
-        self, dialect: str = "messages", words: str | None = None, script: Script | None = None
+        self, dialect: str = "messages", words: object = None, script: Script | None = None
     ) -> Answered:
         """Send a request with words of its own; the provider answers, if it is asked."""
         said = words or f"number {next(self._numbers)}"
