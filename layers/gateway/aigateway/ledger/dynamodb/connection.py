@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.connection import Connection
 
 from aigateway.errors import RecorderUnavailable
-from aigateway.ledger.dynamodb.refusals import refused_by
+from aigateway.ledger.dynamodb.refusals import check, refused_by
 from aigateway.ledger.expressions import (
     Aliases,
     Check,
@@ -92,9 +92,24 @@ class Partition:
         return items
 
 
+@final
+class _Checking(Connection):
+    """Takes no answer that is not whole."""
+
+    _checked: Any = None
+
+    @property
+    def client(self) -> Any:  # noqa: ANN401 - the SDK makes its clients' classes at run time
+        made: Any = super().client
+        if made is not self._checked:
+            made.meta.events.register("before-parse.dynamodb", check, unique_id="whole")
+            self._checked = made
+        return made
+
+
 def connect() -> Connection:
     """Return a connection with our time-outs; region, endpoint and keys are the SDK's to find."""
-    return Connection(
+    return _Checking(
         connect_timeout_seconds=CONNECT_SECONDS,
         read_timeout_seconds=READ_SECONDS,
         retry_configuration={"total_max_attempts": 1, "mode": "standard"},
@@ -127,7 +142,7 @@ class Table:
                     refused.is_repeat = attempt > 0
                     raise refused from error
                 cause = error
-            except BotoCoreError as error:
+            except (BotoCoreError, RuntimeError) as error:  # RuntimeError: renewed, and expired
                 cause = error
         raise RecorderUnavailable(f"the table did not answer after {attempts} tries") from cause
 
