@@ -262,6 +262,34 @@ TABLE = (
     ),
 )
 
+CLIENT = "tests/faults/test_client.py::"
+
+
+def _client() -> Iterator[Row]:
+    """What the SDK by itself takes for an answer."""
+    for answer in (
+        "answer cut",
+        "answer cut between two values",
+        "answer changed",
+        "answer of something in between",
+        "error of something in between",
+    ):
+        yield Row(
+            DYNAMODB,
+            f"{answer}, at the opening",
+            REFUSED,
+            NONE,
+            f"{CLIENT}test_an_answer_that_is_not_whole_or_not_the_tables_is_none",
+        )
+    yield Row(
+        DYNAMODB,
+        "credentials expired, until they are renewed",
+        UNKNOWN,
+        "The next request is recorded: the gateway goes on with the new ones by itself.",
+        f"{CLIENT}test_renewed_credentials_are_used_without_a_restart",
+    )
+
+
 IN_FILE = "tests/faults/test_file.py::"
 OPENS_NOT = f"{IN_FILE}test_a_request_whose_record_cannot_be_opened_is_refused_until_it_can"
 CLOSES_NOT = f"{IN_FILE}test_a_record_that_cannot_be_closed_leaves_the_client_alone_and_comes_home"
@@ -285,7 +313,22 @@ def _file() -> Iterator[Row]:
         yield Row(SQLITE, f"{fault}, when a gateway begins", UNKNOWN, NONE, BEGINS)
 
 
+DISK = "tests/faults/test_disk.py::"
 FILE = (
+    Row(
+        SQLITE,
+        "disk full, for all that a process writes, at the opening",
+        REFUSED,
+        NONE,
+        f"{DISK}test_a_full_disk_refuses_requests_until_there_is_room",
+    ),
+    Row(
+        SQLITE,
+        "disk full, for all that a process writes, at the closing",
+        UNDISTURBED,
+        "Abandoned at the sweep: nothing of the answer could be kept on that disk.",
+        f"{DISK}test_a_disk_that_fills_up_in_a_stream_costs_the_answer_in_the_record",
+    ),
     Row(
         SQLITE,
         "directory gone, at the closing",
@@ -370,4 +413,4 @@ def _clocks() -> Iterator[Row]:
     )
 
 
-ROWS: tuple[Row, ...] = (*_passing(), *_stopping(), *TABLE, *_file(), *FILE, *_clocks())
+ROWS: tuple[Row, ...] = (*_passing(), *_stopping(), *TABLE, *_client(), *_file(), *FILE, *_clocks())

@@ -9,12 +9,13 @@ import pytest
 from tests.faults.file import HARMS
 from tests.faults.rows import BOTH, DYNAMODB, ROWS, SQLITE, Row
 from tests.faults.table import FAULTS, LATE, SLOW
+from tests.faults.test_client import ANSWERS
 from tests.faults.test_clocks import CLOCKS
 from tests.faults.test_start import UNUSABLE
 
 ROOT = Path(__file__).parents[2]
 INJECTED = {
-    DYNAMODB: {*FAULTS, SLOW, LATE},
+    DYNAMODB: {*FAULTS, *ANSWERS, SLOW, LATE},
     SQLITE: {*HARMS, *UNUSABLE},
     BOTH: {*CLOCKS},
 }
