@@ -93,6 +93,7 @@ async def test_a_record_whose_prompt_is_lost_is_closed_as_failed(
     assert found is not None
     assert found.closed is not None
     assert (found.closed.outcome, found.closed.error_type) == ("failed", "server_error")
+    assert await disagreement(store, NOW) == {}, "a prompt that is not there is not counted"
 
 
 async def test_an_opening_that_only_lost_its_replies_is_closed_as_failed(

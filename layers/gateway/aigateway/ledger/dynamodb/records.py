@@ -9,6 +9,7 @@ transaction changes record, session and counters together, and only while the re
 import asyncio
 import secrets
 from collections import OrderedDict
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -65,14 +66,15 @@ class DynamoRecords(Ground):
         is_news = opened.counts_as_activity or key not in self._sessions_known
         self._begun[opened.id] = self._aside(self._begin_session(opened)) if is_news else None
         results = await asyncio.gather(
-            self._put_record(opened),
             self._put_prompt(opened),
+            self._put_record(opened),
             self._cover(opened.started_at),
             return_exceptions=True,
         )
         failures = [result for result in results if isinstance(result, BaseException)]
         if failures:
-            self._aside(self._give_up(opened))
+            is_promptless = failures[0] is results[0]
+            self._aside(self._give_up(replace(opened, prompt=None) if is_promptless else opened))
             raise failures[0]
 
     async def _put_prompt(self, opened: Opened) -> None:
