@@ -94,7 +94,7 @@ TABLE = (
         DYNAMODB,
         "throttled, at the prompt of an opening",
         REFUSED,
-        "The record says that it failed with `server_error`, and that its prompt is missing.",
+        "The record says that it failed with `server_error`, and has no prompt.",
         "tests/faults/test_table_opening.py::"
         "test_a_prompt_that_cannot_be_written_refuses_the_request_and_its_record_failed",
     ),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Any, Literal, SupportsIndex, final
 
 from aigateway.ledger.rows import Interception
 from aigateway.ledger.spill_file import SpillFile
@@ -22,7 +22,15 @@ from aigateway.settings import Settings
 from aigateway.telemetry.journal import SILENT
 from local.in_process import Answered, call
 from local.spilling import Spilling
-from tests.acceptance.stage import Document, Script, Stage, blocking, set_up, take_down
+from tests.acceptance.stage import (
+    Document,
+    Peer,
+    Script,
+    Stage,
+    blocking,
+    set_up,
+    take_down,
+)
 from tests.acceptance.words import (
     ANSWER,
     ASKS,
@@ -87,17 +95,32 @@ class Gate(asyncio.Event):
 
 
 @final
+class Scripts(list[Script]):
+    """What the provider answers: to each request that it got last, what belongs to its words."""
+
+    def __init__(self, peer: Peer, answers: Mapping[str, Script]) -> None:
+        super().__init__()
+        self._peer = peer
+        self._answers = answers
+
+    def pop(self, _index: SupportsIndex = -1) -> Script:
+        return self._answers[_words(json.loads(self._peer.seen[-1].body))]
+
+
+@final
 @dataclass(slots=True)
 class Site:
     """``elsewhere`` opens the same ledger as another process does, which no fault befalls.
 
-    ``over``: the last client has the end of its answer, whatever the gateway still has to do.
+    ``answers``: what the provider says to which words. ``over``: the last client has the end of
+    its answer, whatever the gateway still has to do.
     """
 
     stage: Stage
     elsewhere: Callable[[], Store]
     settings: Settings
     spilled: SpillFile
+    answers: dict[str, Script] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=count)
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -122,7 +145,7 @@ class Site:
         """Send a request with words of its own; the provider answers, if it is asked."""
         said = words or f"number {next(self._numbers)}"
         make, more, usual = DIALECTS[dialect]
-        self.stage.peer.scripts = [script or usual]
+        self.answers[str(said)] = script or usual
         body = json.dumps(make(said, **more)).encode()
         headers = CLIENT | {"authorization": f"Bearer {self.stage.secrets['alice']}"}
         self.clock.advance(1)
@@ -203,9 +226,8 @@ class Site:
         return sorted(found, key=lambda row: row.id)
 
 
-def prompt_of(row: Interception) -> str:
-    assert row.opened.prompt is not None
-    return row.opened.prompt.text
+def prompt_of(row: Interception) -> str | None:
+    return row.opened.prompt and row.opened.prompt.text
 
 
 def _words(body: Document) -> str:
@@ -236,6 +258,7 @@ async def a_site(
     """
     chosen = Settings(**(dict(REMEMBERING) | settings))
     site = Site(await set_up(store, clock), elsewhere, chosen, SpillFile(spilled))
+    site.stage.peer.scripts = Scripts(site.stage.peer, site.answers)
     site.restart(store)
     assert (await site.ask()).status == 200
     try:

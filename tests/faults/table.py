@@ -1,6 +1,7 @@
 """Everything that can go wrong between the product and its table, on request."""
 
 import asyncio
+import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -228,9 +229,14 @@ class FaultyTable:
 
         return Fault(meets, passes=True)
 
-    def arrive(self) -> list[Exception | Answer]:
-        """Let all that was held up reach the table, in its order; return what it answered."""
+    def arrive(self, chance: random.Random | None = None) -> list[Exception | Answer]:
+        """Let all that was held up reach the table; return what it answered.
+
+        They arrive in their order, or in any that ``chance`` makes.
+        """
         delayed, self._delayed = self._delayed, []
+        if chance is not None:
+            chance.shuffle(delayed)
         return [self._arrived(*each) for each in delayed]
 
     def _arrived(self, operation: str, request: Request) -> Exception | Answer:

@@ -66,7 +66,7 @@ async def test_a_breaker_that_cannot_be_told_of_opens_all_the_same(
     with table.suffering("unreachable", "UpdateItem GAUGE*", COUNTER):
         statuses = [(await site.ask(words=f"go {n}", script=failing)).status for n in range(3)]
     assert statuses == [503, 503, 503]
-    found = [row for row in await site.settled() if prompt_of(row).startswith("go")]
+    found = [row for row in await site.settled() if (prompt_of(row) or "").startswith("go")]
     server, circuit = ("failed", "server_error"), ("failed", "overloaded")
     assert [end_of(row) for row in found] == [server, server, circuit]
     assert [words for words in site.seen if words.startswith("go")] == ["go 0", "go 1"]
