@@ -1,7 +1,7 @@
 """Gateways over a table whose connection fails on request, and over files that can be harmed."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,12 +12,25 @@ from aigateway.ledger.dynamodb.connection import Answering
 from aigateway.ledger.spill_file import NAME
 from aigateway.ledger.sqlite import SqliteStore
 from tests.clocks import HeldClock
-from tests.contract.stand_in import at_once, dynamodb_moto, moto_connection
+from tests.contract.stand_in import (
+    at_once,
+    dynamodb_ministack,
+    dynamodb_moto,
+    moto_connection,
+    stand_in,
+    stand_in_connection,
+)
 from tests.faults.file import Ledger
 from tests.faults.site import Site, a_site
 from tests.faults.table import FaultyTable
 
-__all__ = ["dynamodb_moto", "moto_connection"]
+__all__ = [
+    "dynamodb_ministack",
+    "dynamodb_moto",
+    "moto_connection",
+    "stand_in",
+    "stand_in_connection",
+]
 
 
 class OverTable(Protocol):
@@ -39,24 +52,44 @@ def table(dynamodb_moto: DynamoStore, moto_connection: Answering) -> FaultyTable
 
 
 @pytest.fixture
+def stand_in_table(dynamodb_ministack: DynamoStore, stand_in_connection: Answering) -> FaultyTable:
+    """The connection of a gateway to the local stand-in, which knows a transaction again."""
+    return FaultyTable(stand_in_connection)
+
+
+@pytest.fixture
 async def over_table(
-    dynamodb_moto: DynamoStore, moto_connection: Answering, table: FaultyTable, tmp_path: Path
+    dynamodb_moto: DynamoStore, table: FaultyTable, tmp_path: Path
 ) -> AsyncIterator[OverTable]:
     async with AsyncExitStack() as stack:
 
         async def made(**settings: Any) -> Site:  # noqa: ANN401 - likewise
-            clock = HeldClock()
-
-            def store(connection: Answering) -> DynamoStore:
-                return DynamoStore(
-                    dynamodb_moto._table.name, connection=connection, pause=at_once, clock=clock
-                )
-
-            site = a_site(
-                store(table), lambda: store(moto_connection), clock, tmp_path / NAME, **settings
-            )
+            site = over(dynamodb_moto._table.name, table, tmp_path, **settings)
             return await stack.enter_async_context(site)
 
+        yield made
+
+
+def over(
+    name: str,
+    table: FaultyTable,
+    state: Path,
+    **settings: Any,  # noqa: ANN401 - likewise
+) -> AbstractAsyncContextManager[Site]:
+    """Make a gateway over a table of this name; other processes have no fault."""
+    clock = HeldClock()
+
+    def store(connection: Answering) -> DynamoStore:
+        return DynamoStore(name, connection=connection, pause=at_once, clock=clock)
+
+    return a_site(store(table), lambda: store(table.connection), clock, state / NAME, **settings)
+
+
+@pytest.fixture
+async def stand_in_site(
+    dynamodb_ministack: DynamoStore, stand_in_table: FaultyTable, tmp_path: Path
+) -> AsyncIterator[Site]:
+    async with over(dynamodb_ministack._table.name, stand_in_table, tmp_path) as made:
         yield made
 
 

@@ -406,6 +406,28 @@ def _clocks() -> Iterator[Row]:
     )
     yield Row(
         BOTH,
+        "clock back, while a key cools or a circuit is open",
+        "The answer: an end that is too far off keeps nobody from the provider.",
+        ONCE,
+        "tests/unit/pool/test_breaker.py::test_a_clock_that_is_set_back_does_not_keep_it_open",
+    )
+    yield Row(
+        BOTH,
+        "clock back, at a reload",
+        "The answer, by the providers that were published last; a newer pool is looked for.",
+        "The times and the version of the reload never go back.",
+        "tests/contract/test_reload.py::"
+        "test_a_clock_that_goes_back_moves_neither_times_nor_versions_back",
+    )
+    yield Row(
+        BOTH,
+        "clock back, after a publisher of metrics died",
+        "Nothing.",
+        "Its lease is free once it lasts longer than any should: figures are published on.",
+        "tests/contract/test_publisher.py::test_a_lease_of_a_clock_that_was_set_back_since_is_free",
+    )
+    yield Row(
+        BOTH,
         "clock half a second back, between a call and its result",
         UNDISTURBED,
         "The result belongs to the call's thread, if more than that lay between the two.",

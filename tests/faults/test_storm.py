@@ -28,6 +28,18 @@ def storm(table: FaultyTable, chance: random.Random) -> Fault:
 async def test_whatever_fails_each_request_has_one_record_and_is_counted_once(
     site: Site, table: FaultyTable, seed: int
 ) -> None:
+    await weather(site, table, seed)
+
+
+@pytest.mark.ministack
+@pytest.mark.parametrize("seed", range(6, 12))
+async def test_over_a_table_that_knows_transactions_again_as_well(
+    stand_in_site: Site, stand_in_table: FaultyTable, seed: int
+) -> None:
+    await weather(stand_in_site, stand_in_table, seed)
+
+
+async def weather(site: Site, table: FaultyTable, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - no secret
     with table.suffering(storm(table, chance)):
         answers = await asyncio.gather(

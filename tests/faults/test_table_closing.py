@@ -2,8 +2,8 @@
 
 import pytest
 
-from aigateway.errors import RecorderUnavailable
 from aigateway.ledger.dynamodb.closing import ATTEMPTS
+from aigateway.reload.bringing import NotTaken
 from aigateway.reload.spilled_file import FromFile
 from aigateway.reload.sweep import sweep
 from aigateway.telemetry.journal import SILENT
@@ -28,6 +28,18 @@ async def test_a_fault_that_passes_is_not_noticed_and_counts_once(
     assert (answered.status, answered.over) == (200, True)
     (row,) = [row for row in await site.settled() if prompt_of(row) == "go"]
     assert (end_of(row), tokens_of(row)) == (COMPLETED, TOKENS)
+
+
+@pytest.mark.ministack
+async def test_a_transaction_that_is_known_again_is_a_closing_and_counts_once(
+    stand_in_site: Site, stand_in_table: FaultyTable
+) -> None:
+    """The stand-in remembers tokens as the service does, and moto does not."""
+    with stand_in_table.suffering("reply lost", CLOSING, times=ATTEMPTS - 1):
+        await stand_in_site.served()
+    ends = [(end_of(row), tokens_of(row)) for row in await stand_in_site.settled()]
+    assert ends == [(COMPLETED, TOKENS)] * (1 + len(DIALECTS))
+    assert stand_in_site.spilled.first(9).lines == ()
 
 
 @pytest.mark.parametrize("fault", STOPPING)
@@ -76,7 +88,7 @@ async def test_a_spilled_record_that_the_table_refuses_again_stays_and_comes_hom
 ) -> None:
     with table.suffering("throttled", CLOSING):
         assert (await site.ask(words="go")).status == 200
-    with table.suffering("throttled", CLOSING), pytest.raises(RecorderUnavailable):
+    with table.suffering("throttled", CLOSING), pytest.raises(NotTaken):
         await FromFile(site.spilled, site.clock, SILENT).run(site.stage.store)
     assert len(site.spilled.first(9).lines) == 1
     (row,) = [row for row in await site.settled() if prompt_of(row) == "go"]
