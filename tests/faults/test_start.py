@@ -36,23 +36,23 @@ async def begin(site: Site, store: Store) -> None:
     assert len(site.seen) == before
 
 
-async def heal(site: Site, store: Store) -> None:
+async def heal(site: Site) -> None:
     assert await site.is_ready()
     await site.served()
-    await store.stop()
     assert {end_of(row) for row in await site.settled()} == {("completed", None)}
 
 
-@pytest.mark.parametrize("fault", STOPPING)
 async def test_a_gateway_begins_while_the_table_cannot_be_used_and_heals(
-    site: Site, table: FaultyTable, dynamodb_moto: DynamoStore, fault: str
+    site: Site, table: FaultyTable, dynamodb_moto: DynamoStore
 ) -> None:
-    store = DynamoStore(
-        dynamodb_moto._table.name, connection=table, pause=at_once, clock=site.clock
-    )
-    with table.suffering(fault):
-        await begin(site, store)
-    await heal(site, store)
+    for fault in STOPPING:
+        store = DynamoStore(
+            dynamodb_moto._table.name, connection=table, pause=at_once, clock=site.clock
+        )
+        with table.suffering(fault):
+            await begin(site, store)
+        assert await site.is_ready(), fault
+    await heal(site)
 
 
 @contextmanager
@@ -114,4 +114,5 @@ async def test_a_gateway_begins_while_the_file_cannot_be_used_and_heals(
     with UNUSABLE[fault](ledger.path):
         await begin(site, store)
     await ledger.store.start()
-    await heal(site, store)
+    await heal(site)
+    await store.stop()

@@ -1,5 +1,6 @@
 """A table that fails while the API reads records, or while a caller is looked up."""
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -40,17 +41,16 @@ async def test_answers_in_part_are_put_together(site: Site, table: FaultyTable, 
         assert everything(site) == plain
 
 
-@pytest.mark.parametrize("fault", STOPPING)
 async def test_a_fault_that_lasts_is_told_to_readers_in_the_shape_of_the_api(
-    site: Site, table: FaultyTable, fault: str
+    site: Site, table: FaultyTable
 ) -> None:
-    with table.suffering(fault, *READS):
-        for path in PATHS:
+    for fault, path in product(STOPPING, PATHS):
+        with table.suffering(fault, *READS):
             answer = site.stage.handler(event(site, path), None)
-            headers = {name: values[0] for name, values in answer["multiValueHeaders"].items()}
-            assert (answer["statusCode"], headers["Retry-After"]) == (503, "1")
-            assert headers["x-ai-gateway-error"] == "recorder_unavailable"
-            assert "The store cannot be reached." in answer["body"]
+        headers = {name: values[0] for name, values in answer["multiValueHeaders"].items()}
+        assert (answer["statusCode"], headers["Retry-After"]) == (503, "1"), (fault, path)
+        assert headers["x-ai-gateway-error"] == "recorder_unavailable"
+        assert "The store cannot be reached." in answer["body"]
     everything(site)
 
 
@@ -66,16 +66,16 @@ def event(site: Site, path: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("fault", STOPPING)
 async def test_a_caller_that_cannot_be_looked_up_is_told_to_come_again(
-    over_table: OverTable, table: FaultyTable, fault: str
+    over_table: OverTable, table: FaultyTable
 ) -> None:
     site = await over_table(key_cache_seconds=0.0)
     before = len(site.seen)
-    with table.suffering(fault, "GetItem"):
-        refused = await site.ask("chat")
-    assert (refused.status, refused.headers["retry-after"]) == (503, "1")
-    assert refused.headers["x-ai-gateway-error"] == "auth_unavailable"
+    for fault in STOPPING:
+        with table.suffering(fault, "GetItem"):
+            refused = await site.ask("chat")
+        assert (refused.status, refused.headers["retry-after"]) == (503, "1"), fault
+        assert refused.headers["x-ai-gateway-error"] == "auth_unavailable"
     assert len(site.seen) == before
     await site.served()
     assert {end_of(row) for row in await site.settled()} == {("completed", None)}
