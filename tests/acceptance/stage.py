@@ -11,6 +11,7 @@ from aigateway.caller.keys import key_from, new_secret
 from aigateway.caller.people import Key, Role
 from aigateway.errors import UpstreamCut
 from aigateway.ledger.sqlite import SqliteStore
+from aigateway.ledger.store import Store
 from aigateway.pool.providers import ProviderRow
 from aigateway.relay.assembly import App, build
 from aigateway.relay.upstream import Answer, UpstreamRequest
@@ -160,7 +161,7 @@ def rows(**given: list[Any]) -> dict[str, list[Any]]:
 class Stage:
     """``secrets``: gateway keys by user name."""
 
-    store: SqliteStore
+    store: Store
     clock: HeldClock
     peer: Peer
     app: App
@@ -297,9 +298,16 @@ class Stage:
         return answer["statusCode"], json.loads(answer["body"])
 
 
-async def set_up(**settings: Any) -> Stage:  # noqa: ANN401 - fields of Settings
-    """Return a stage with two members, an auditor, and a provider of each family."""
-    store, clock, peer = SqliteStore(None), HeldClock(), Peer()
+async def set_up(
+    store: Store | None = None,
+    clock: HeldClock | None = None,
+    **settings: Any,  # noqa: ANN401 - fields of Settings
+) -> Stage:
+    """Return a stage with two members, an auditor, and a provider of each family.
+
+    Without a ``store`` its ledger lies in memory.
+    """
+    store, clock, peer = store or SqliteStore(None), clock or HeldClock(), Peer()
     await store.start()
     plain: dict[str, Any] = {"snapshot_poll_seconds": 0.0, "key_cache_seconds": 0.0}
     keys = HeldKeys()

@@ -27,6 +27,14 @@ async def test_one_publisher_holds_the_lease_until_its_time_is_over(store: Store
     assert await store.take_lease("a", at(91), at(151)) is None
 
 
+async def test_a_lease_of_a_clock_that_was_set_back_since_is_free(store: Store) -> None:
+    """A lease of a clock that is a little ahead is not: two publishers would be at work."""
+    assert await store.take_lease("a", at(3_600), at(3_660)) == b""
+    assert await store.take_lease("b", at(3_300), at(3_360)) is None
+    assert await store.take_lease("b", at(3_299), at(3_359)) == b""
+    assert await store.take_lease("a", at(3_300), at(3_360)) is None
+
+
 async def test_a_lease_that_was_let_go_is_free_and_anothers_stays(store: Store) -> None:
     await store.end_lease("a")
     assert await store.take_lease("a", at(0), at(60)) == b""

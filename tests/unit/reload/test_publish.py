@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 from aigateway.errors import Conflict, RecorderUnavailable, UpstreamTimeout
 from aigateway.ledger.sqlite import SqliteStore
 from aigateway.outbound import Reply, Request
-from aigateway.reload.publish import Publisher, Sinks
+from aigateway.reload.publish import LEASE, Publisher, Sinks
 from aigateway.reload.publishing.assembly import view_of
 from aigateway.reload.publishing.fold import folded
 from aigateway.reload.publishing.gather import moved
@@ -97,7 +97,7 @@ async def test_the_text_holds_the_counters_and_what_the_publisher_says_of_itself
 
 async def test_another_publisher_at_work_is_left_alone(store: SqliteStore) -> None:
     clock, receiver = HeldClock(), Receiver()
-    await store.take_lease("another", clock.now(), clock.now().replace(year=2030))
+    await store.take_lease("another", clock.now(), clock.now() + LEASE)
     assert await a_publisher(clock, receiver).run(store) == 0
     assert receiver.writes == 0
     assert await text_of(store) == ""

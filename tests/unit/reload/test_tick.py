@@ -43,6 +43,26 @@ async def test_a_tick_reloads_closes_orphans_and_purges(store: SqliteStore) -> N
     assert (await tick.run(store))["purge"] > 0
 
 
+async def test_a_clock_that_is_set_ahead_makes_no_orphan_and_nothing_expire(
+    store: SqliteStore,
+) -> None:
+    """What lives now is twenty minutes old at the earliest in twenty minutes."""
+    clock, settings = HeldClock(), Settings()
+    tick = tick_of(settings, clock)
+    live = an_opened()
+    await store.open(live)
+    clock.thaw_after(90 * 86_400)
+    counted = await tick.run(store)
+    assert (counted["sweep"], counted["purge"]) == (0, 0)
+    assert await store.close(live, a_closed(live), ())
+    clock.advance(20 * 60)
+    assert (await tick.run(store))["purge"] > 0
+
+
+def test_a_function_which_is_frozen_between_its_runs_believes_its_clock() -> None:
+    assert tick_of(Settings(on_lambda=True, table="t"), HeldClock())._ages is None
+
+
 async def test_a_tick_finds_late_parents(store: SqliteStore) -> None:
     opened = an_opened(answered_calls=(AnsweredCall("toolu_1", None, 3),))
     await store.open(opened)

@@ -16,6 +16,7 @@ from aigateway.ledger.expressions import Condition, Item, Put, Update
 from aigateway.ledger.items import (
     COUNTER_SHARDS,
     META,
+    OPENED,
     TOKENS,
     UNPARENTED,
     call_partition,
@@ -45,6 +46,7 @@ STILL_OPEN = Condition("attribute_exists(#pk) AND attribute_not_exists(#en)")
 ABANDONED = Condition("#oc = :oc AND attribute_not_exists(#lt)", {"oc": "abandoned"})
 STILL_UNPARENTED = Condition("#g3pk = :mark AND attribute_not_exists(#tp)", {"mark": UNPARENTED})
 OPEN_INDEX = ("g3pk", "g3sk")
+PROMPTED = OPENED["has_prompt"]
 
 
 def encoded(text: str) -> str:
@@ -148,13 +150,18 @@ def answer_pointers(opened: Opened, closed: Closed) -> list[Put]:
 
 
 def record_closed(opened: Opened, closed: Closed, parts: str, own: str) -> Update:
-    """Return the closing of the record; ``own`` marks which call it was that won."""
+    """Return the closing of the record; ``own`` marks which call it was that won.
+
+    Where it has no prompt, one that may still arrive belongs to it no more. A sweep only does not
+    know of any.
+    """
     sets = closed_attributes(opened, closed, parts) | {"cw": own}
     marked = {"g3pk": UNPARENTED} if closed.parents_unknown else {}
+    is_promptless = opened.prompt is None and closed.outcome != "abandoned"
     return Update(
         *record_key(opened),
         sets=sets | marked,
-        removes=() if marked else OPEN_INDEX,
+        removes=(() if marked else OPEN_INDEX) + ((PROMPTED,) if is_promptless else ()),
         condition=STILL_OPEN,
     )
 

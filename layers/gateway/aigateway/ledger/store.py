@@ -302,6 +302,9 @@ class Gauge:
     at: datetime
 
 
+LEASE_SKEW = timedelta(minutes=5)
+"""So far may the clocks of two publishers be apart."""
+
 CounterKey = tuple[str, tuple[str, ...]]
 """Kind and label values of a counter."""
 
@@ -332,6 +335,7 @@ class Totals(Protocol):
         """Make ``owner`` the one publisher ``until`` then; return the state noted last.
 
         ``None``: another one is, and its time is not over. An empty state was never noted.
+        One that lasts ``LEASE_SKEW`` longer than this one was taken by a clock gone wrong.
         """
 
     async def note_state(self, owner: str, state: bytes) -> None:

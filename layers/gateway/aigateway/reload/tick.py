@@ -10,6 +10,7 @@ from aigateway.ledger import object_rules
 from aigateway.ledger.store import Store
 from aigateway.pool.secrets import open_secrets
 from aigateway.pool.vault import SecretsManager
+from aigateway.reload.ages import Ages
 from aigateway.reload.figures import Figures, Publishing
 from aigateway.reload.first_key import FirstKey
 from aigateway.reload.payload_lifecycle import PayloadLifecycle
@@ -45,6 +46,7 @@ class Tick:
         endings: Mapping[str, Part] | None = None,
         journal: Journal = SILENT,
         spilled: Recovery | None = None,
+        ages: Ages | None = None,
     ) -> None:
         self._clock = clock
         self._reload = reload
@@ -52,6 +54,7 @@ class Tick:
         self._endings = endings or {}
         self._journal = journal
         self._spilled = spilled
+        self._ages = ages
 
     @property
     def beginnings(self) -> tuple[str, ...]:
@@ -72,7 +75,7 @@ class Tick:
             **spilled,
             "sweep": self._sweep,
             "parents": lambda store: repair_parents(store, self._clock.now()),
-            "purge": lambda store: purge(store, self._clock.now()),
+            "purge": self._purge,
         }
         whole = {**self._beginnings, **reloading, **closing, **self._endings}
         parts = reloading if only_reload else whole
@@ -95,7 +98,15 @@ class Tick:
         """Close orphans, unless spilled records wait for the next run: they may be theirs."""
         if self._spilled is not None and self._spilled.is_behind:
             return 0
+        if not self._are_ages_believed():
+            return 0
         return await sweep(store, self._clock.now(), self._journal)
+
+    async def _purge(self, store: Store) -> int:
+        return await purge(store, self._clock.now()) if self._are_ages_believed() else 0
+
+    def _are_ages_believed(self) -> bool:
+        return self._ages is None or self._ages.are_believed()
 
 
 def tick_of(
@@ -138,7 +149,8 @@ def tick_of(
         endings["figures"] = Figures(journal, reload, publisher).tell
     if spilled is None and settings.spilled_log_group is not None:
         spilled = _from_log(settings.spilled_log_group, clock, journal)
-    return Tick(clock, reload, beginnings, endings, journal, spilled)
+    ages = None if settings.on_lambda else Ages(clock)
+    return Tick(clock, reload, beginnings, endings, journal, spilled, ages)
 
 
 def _from_log(group: str, clock: Clock, journal: Journal) -> Recovery:

@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from aigateway.errors import AuthUnavailable, RecorderUnavailable
+from aigateway.errors import AuthUnavailable, Conflict, RecorderUnavailable
 from aigateway.interception import Closed, Opened
 from aigateway.ledger.dynamodb import DynamoStore
 from aigateway.ledger.listing import Filter, Reach, Window
 from aigateway.ledger.rows import Interception, Session
+from aigateway.pool.providers import ProviderRow
 from aigateway.reload.sweep import sweep
 from aigateway.steps import Step, steps_of_closing
 from tests.builders import a_closed, a_thought, a_tool, a_usage, an_opened, at
@@ -92,6 +93,7 @@ async def test_a_record_whose_prompt_is_lost_is_closed_as_failed(
     assert found is not None
     assert found.closed is not None
     assert (found.closed.outcome, found.closed.error_type) == ("failed", "server_error")
+    assert await disagreement(store, NOW) == {}, "a prompt that is not there is not counted"
 
 
 async def test_an_opening_that_only_lost_its_replies_is_closed_as_failed(
@@ -397,6 +399,20 @@ async def test_no_error_of_the_library_gets_out(
     faulty.fails("Query", error, times=3 * 8)
     with pytest.raises(RecorderUnavailable):
         await store.users()
+
+
+async def test_a_lost_reply_to_a_change_of_the_configuration_is_no_conflict(
+    store: DynamoStore, faulty: FaultyConnection
+) -> None:
+    faulty.loses_the_reply("PutItem:ACCESS", times=2)
+    await store.put_access_rules((), 0)
+    assert (await store.access_rules()).version == 1
+    with pytest.raises(Conflict):
+        await store.put_access_rules((), 5)
+    faulty.loses_the_reply("PutItem:openai", times=2)
+    await store.put_provider(ProviderRow("openai", {"type": "openai"}, 1), None)
+    with pytest.raises(Conflict):
+        await store.put_provider(ProviderRow("openai", {"type": "copilot"}, 1), None)
 
 
 async def test_a_table_of_another_layout_is_refused(

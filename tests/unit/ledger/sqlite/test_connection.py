@@ -1,6 +1,7 @@
 """The file: who may read it, which layouts are known, what is durable, how it fails."""
 
 import asyncio
+import shutil
 import sqlite3
 import stat
 from contextlib import closing
@@ -12,7 +13,7 @@ import pytest
 from aigateway.errors import AuthUnavailable, Conflict, RecorderUnavailable
 from aigateway.ledger.listing import Reach
 from aigateway.ledger.sqlite import SqliteStore
-from aigateway.ledger.sqlite.connection import MIGRATIONS
+from aigateway.ledger.sqlite.opening import MIGRATIONS
 from aigateway.pool.providers import ProviderRow
 from aigateway.steps import Step
 from tests.builders import a_closed, a_thought, an_opened, at
@@ -287,3 +288,65 @@ async def test_no_text_of_a_record_is_in_a_fault(store: SqliteStore) -> None:
     with pytest.raises(RecorderUnavailable) as caught:
         await store.open(an_opened(prompt="the secret of the house"))
     assert "secret" not in f"{caught.value!r} {caught.value.__cause__!r}"
+
+
+def delete(*paths: Path) -> None:
+    for path in paths:
+        path.unlink()
+
+
+async def test_nothing_is_acknowledged_in_a_file_that_was_deleted(
+    store: SqliteStore, path: Path
+) -> None:
+    """SQLite itself goes on writing to it, and all would be gone with the process."""
+    delete(path)
+    with pytest.raises(RecorderUnavailable, match="deleted"):
+        await store.open(an_opened())
+    with pytest.raises(RecorderUnavailable):
+        await store.users()
+
+
+async def test_nothing_is_acknowledged_in_a_file_that_was_deleted_meanwhile(
+    store: SqliteStore, path: Path
+) -> None:
+    opened = an_opened()
+    await store.open(opened)
+
+    def deleting(connection: sqlite3.Connection) -> int:
+        delete(path)
+        return connection.execute("DELETE FROM counter").rowcount
+
+    with pytest.raises(RecorderUnavailable, match="deleted"):
+        await store._database.write(deleting)
+
+
+async def test_a_file_that_was_moved_away_and_back_is_gone_on_with(
+    store: SqliteStore, path: Path
+) -> None:
+    away = path.parent.with_name("away")
+    path.parent.rename(away)
+    with pytest.raises(RecorderUnavailable):
+        await store.open(an_opened())
+    away.rename(path.parent)
+    opened = an_opened()
+    await store.open(opened)
+    assert await store.interception(opened.id, ALL, at(1)) is not None
+
+
+async def test_a_file_that_was_put_in_place_of_another_is_opened(
+    store: SqliteStore, path: Path
+) -> None:
+    kept, lost = an_opened(0), an_opened(1)
+    await store.open(kept)
+    await store._database.apart(lambda c: c.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+    copy = path.with_name("copy.db")
+    shutil.copyfile(path, copy)
+    await store.open(lost)
+    delete(*(path.with_name(f"{path.name}-{side}") for side in ("wal", "shm")))
+    copy.replace(path)
+    assert await store.close(kept, a_closed(kept), ())
+    assert await store.interception(lost.id, ALL, at(2)) is None
+    found = await store.interception(kept.id, ALL, at(2))
+    assert found is not None
+    assert found.closed is not None
+    assert await setting(store, "synchronous") == 2

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from aigateway.ledger.sqlite import SqliteStore
-from aigateway.ledger.sqlite.connection import MIGRATIONS
+from aigateway.ledger.sqlite.opening import MIGRATIONS
 from tests.builders import a_closed, an_opened
 
 CANARY = b"canary-3f9a"

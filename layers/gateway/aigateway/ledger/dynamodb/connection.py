@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.connection import Connection
 
 from aigateway.errors import RecorderUnavailable
-from aigateway.ledger.dynamodb.refusals import refused_by
+from aigateway.ledger.dynamodb.refusals import check, refused_by
 from aigateway.ledger.expressions import (
     Aliases,
     Check,
@@ -92,9 +92,24 @@ class Partition:
         return items
 
 
+@final
+class _Checking(Connection):
+    """Takes no answer that is not whole."""
+
+    _checked: Any = None
+
+    @property
+    def client(self) -> Any:  # noqa: ANN401 - the SDK makes its clients' classes at run time
+        made: Any = super().client
+        if made is not self._checked:
+            made.meta.events.register("before-parse.dynamodb", check, unique_id="whole")
+            self._checked = made
+        return made
+
+
 def connect() -> Connection:
     """Return a connection with our time-outs; region, endpoint and keys are the SDK's to find."""
-    return Connection(
+    return _Checking(
         connect_timeout_seconds=CONNECT_SECONDS,
         read_timeout_seconds=READ_SECONDS,
         retry_configuration={"total_max_attempts": 1, "mode": "standard"},
@@ -124,9 +139,10 @@ class Table:
             except ClientError as error:
                 refused = refused_by(error)
                 if not refused.is_passing:
+                    refused.is_repeat = attempt > 0
                     raise refused from error
                 cause = error
-            except BotoCoreError as error:
+            except (BotoCoreError, RuntimeError) as error:  # RuntimeError: renewed, and expired
                 cause = error
         raise RecorderUnavailable(f"the table did not answer after {attempts} tries") from cause
 
@@ -141,7 +157,10 @@ class Table:
         return {"TableName": self.name} | request
 
     async def put(self, put: Put, attempts: int = ATTEMPTS) -> None:
-        await self.ask("PutItem", self._named(arguments(put)), attempts)
+        request = self._named(arguments(put))
+        if put.condition is not None:
+            request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        await self.ask("PutItem", request, attempts)
 
     async def delete(self, key: Key) -> None:
         await self.ask("DeleteItem", self._named({"Key": to_item({"pk": key[0], "sk": key[1]})}))
@@ -225,6 +244,17 @@ class Table:
             request["ExclusiveStartKey"] = start
         answer = await self.ask("Query", self._named(request | aliases.arguments))
         return [from_item(item) for item in answer["Items"]], answer.get("LastEvaluatedKey")
+
+    async def first(self, wanted: Range, most: int) -> list[dict[str, Any]]:
+        """Return so many items of a range, fewer only where it has no more.
+
+        A page may end before that, and may even be empty.
+        """
+        found, start = await self.query(wanted, most)
+        while start is not None and len(found) < most:
+            items, start = await self.query(wanted, most - len(found), start)
+            found += items
+        return found
 
     async def items(
         self, wanted: Range, size: int = PAGE_ROWS

@@ -95,10 +95,10 @@ class DynamoDetails(Ground):
             Range(day_partition(day, part), at, at, index=(LOOKUP, *KEYS[LOOKUP]))
             for part in shards
         ]
-        found = await asyncio.gather(*(self._table.query(each, 1) for each in ranges))
+        found = await asyncio.gather(*(self._table.first(each, 1) for each in ranges))
         places = [
             (str(item["pk"]), str(item["sk"]))
-            for items, _ in found
+            for items in found
             for item in items
             if initiator_id in (None, item["in"])
         ]

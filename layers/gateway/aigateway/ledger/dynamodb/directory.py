@@ -79,12 +79,12 @@ class DynamoDirectory(Ground):
         condition = ABSENT if previous is None else Condition("#ve = :before", {"before": previous})
         item = {"pk": "PROV", "sk": row.name, "document": json.dumps(row.document)}
         put = Put(item | {"ve": row.version}, condition)
-        work: Awaitable[object] = (
-            self._table.put(put)
-            if entry is None
-            else self._table.transact([put, entry_put(entry)], secrets.token_hex(16))
-        )
-        await self._or_conflict(work, "the provider was changed by somebody else")
+        otherwise = "the provider was changed by somebody else"
+        if entry is None:
+            await self._put_or_conflict(put, otherwise)
+            return
+        both = self._table.transact([put, entry_put(entry)], secrets.token_hex(16))
+        await self._or_conflict(both, otherwise)
 
     async def access_rules(self) -> AccessRules:
         item = await self._table.read(ACCESS)
@@ -96,12 +96,8 @@ class DynamoDirectory(Ground):
         condition = Condition("#ve = :before", {"before": previous}) if previous else ABSENT
         pk, sk = ACCESS
         text = json.dumps([rule.document() for rule in rules], ensure_ascii=False)
-        await self._or_conflict(
-            self._table.put(
-                Put({"pk": pk, "sk": sk, "ve": previous + 1, "rules": text}, condition)
-            ),
-            "the access rules were changed by somebody else",
-        )
+        put = Put({"pk": pk, "sk": sk, "ve": previous + 1, "rules": text}, condition)
+        await self._put_or_conflict(put, "the access rules were changed by somebody else")
 
     async def published(self) -> Published | None:
         current = await self._table.read(CURRENT)
@@ -167,6 +163,16 @@ class DynamoDirectory(Ground):
         except Refused as refused:
             if not refused.is_condition:
                 raise
+
+    async def _put_or_conflict(self, put: Put, otherwise: str) -> None:
+        """Put an item. Where it is stored as it is, a try whose reply was lost has done so."""
+        try:
+            await self._table.put(put)
+        except Refused as refused:
+            if not refused.is_condition:
+                raise
+            if not (refused.is_repeat and refused.item == put.item):
+                raise Conflict(otherwise) from refused
 
     async def _or_conflict(self, work: Awaitable[object], otherwise: str) -> None:
         try:

@@ -60,8 +60,8 @@ class DynamoParents(Ground):
         bound = None if query.before is None else moment(milliseconds(query.before))
         for partitions in (calls, answers):
             newest = [Range(pk, high=bound, descending=True) for pk in partitions]
-            pages = await asyncio.gather(*(self._table.query(each, 1) for each in newest))
-            found = [item for items, _ in pages for item in items]
+            pages = await asyncio.gather(*(self._table.first(each, 1) for each in newest))
+            found = [item for items in pages for item in items]
             if found:
                 item = max(found, key=lambda item: str(item["sk"]))
                 return Parents(id_of(item), item["ro"])
@@ -69,7 +69,7 @@ class DynamoParents(Ground):
 
     async def unparented(self, most: int) -> tuple[Opened, ...]:
         marked = Range(UNPARENTED, index=(OPEN, *KEYS[OPEN]))
-        places, _ = await self._table.query(marked, most)
+        places = await self._table.first(marked, most)
         keys = [(item["pk"], item["sk"]) for item in places]
         rows = await self._table.read_many(keys)
         still = (rows[key] for key in keys if rows.get(key, {}).get("g3pk") == UNPARENTED)

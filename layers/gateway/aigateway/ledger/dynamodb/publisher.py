@@ -23,14 +23,17 @@ from aigateway.ledger.dynamodb.table import KEYS, OPEN
 from aigateway.ledger.expressions import Condition, Delete, Item, Put, Update
 from aigateway.ledger.items import OPEN_SHARDS, open_partition
 from aigateway.ledger.moves import counter_key
-from aigateway.ledger.store import CounterKey, PublisherText
+from aigateway.ledger.store import LEASE_SKEW, CounterKey, PublisherText
 
 PARTITION, STATE = "PUB", "STATE"
 PART_BYTES = 300_000
 """An item may have 400 KB (service quota, read 2026-07)."""
 SLOTS, READS = 2, 2
 MOVING = ("ConditionalCheckFailed", "TransactionConflict")
-FREE = "attribute_not_exists(#lease_until) OR #lease_until <= :now OR #owner = :owner"
+FREE = (
+    "attribute_not_exists(#lease_until) OR #lease_until <= :now OR #lease_until > :wrong"
+    " OR #owner = :owner"
+)
 
 
 class DynamoPublisher(Ground):
@@ -71,7 +74,8 @@ class DynamoPublisher(Ground):
         return found
 
     async def take_lease(self, owner: str, now: datetime, until: datetime) -> bytes | None:
-        condition = Condition(FREE, {"now": micros(now), "owner": owner})
+        wrong = micros(until + LEASE_SKEW)
+        condition = Condition(FREE, {"now": micros(now), "wrong": wrong, "owner": owner})
         sets = {"owner": owner, "lease_until": micros(until)}
         try:
             item = await self._table.update(

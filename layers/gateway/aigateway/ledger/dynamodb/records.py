@@ -9,6 +9,7 @@ transaction changes record, session and counters together, and only while the re
 import asyncio
 import secrets
 from collections import OrderedDict
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -65,14 +66,15 @@ class DynamoRecords(Ground):
         is_news = opened.counts_as_activity or key not in self._sessions_known
         self._begun[opened.id] = self._aside(self._begin_session(opened)) if is_news else None
         results = await asyncio.gather(
-            self._put_record(opened),
             self._put_prompt(opened),
+            self._put_record(opened),
             self._cover(opened.started_at),
             return_exceptions=True,
         )
         failures = [result for result in results if isinstance(result, BaseException)]
         if failures:
-            self._aside(self._give_up(opened))
+            is_promptless = failures[0] is results[0]
+            self._aside(self._give_up(replace(opened, prompt=None) if is_promptless else opened))
             raise failures[0]
 
     async def _put_prompt(self, opened: Opened) -> None:
@@ -231,8 +233,8 @@ class DynamoRecords(Ground):
             Range(open_partition(part), high=bound, index=(OPEN, *KEYS[OPEN]))
             for part in range(OPEN_SHARDS)
         ]
-        pages = await asyncio.gather(*(self._table.query(range_, most) for range_ in ranges))
-        places = sorted((item for items, _ in pages for item in items), key=lambda i: i["g3sk"])
+        pages = await asyncio.gather(*(self._table.first(range_, most) for range_ in ranges))
+        places = sorted((item for items in pages for item in items), key=lambda i: i["g3sk"])
         keys = [(item["pk"], item["sk"]) for item in places]
         rows = await self._table.read_many(keys)
         open_rows = [rows[key] for key in keys if key in rows and "en" not in rows[key]][:most]

@@ -1,9 +1,14 @@
-"""What the service refuses, read out of the library's exceptions."""
+"""What the service refuses, read out of the library's exceptions, and answers that are none.
 
+The SDK takes a body that it cannot read for an empty one: a cut answer would say that an item is
+not there, and a page of something in between that it was written.
+"""
+
+import zlib
 from dataclasses import dataclass
 from typing import Any, final
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ResponseStreamingError
 
 from aigateway.errors import RecorderUnavailable
 from aigateway.ledger.expressions import Item, from_item
@@ -22,9 +27,13 @@ TRANSIENT = frozenset(
         "ThrottlingError",
         "TransactionConflictException",
         "TransactionInProgressException",
+        *("429", "500", "502", "503", "504"),
     }
 )
-"""Answers that may be another one a moment later (DynamoDB API reference, "Error handling")."""
+"""Answers that may be another one a moment later (DynamoDB API reference, "Error handling").
+
+Numbers are the status of an answer that names no error: something in between has given it.
+"""
 TRANSIENT_REASONS = frozenset({"ProvisionedThroughputExceeded", "ThrottlingError"})
 
 
@@ -43,6 +52,7 @@ class Refused(RecorderUnavailable):
 
     Callers that expect it look at ``code``; for all others it is a store that is out of order.
     ``item`` is the stored one of a condition that failed, if that was asked for.
+    ``is_repeat``: an earlier try of the same request had no final answer, and may have arrived.
     """
 
     def __init__(
@@ -53,6 +63,7 @@ class Refused(RecorderUnavailable):
         self.said = message
         self.reasons = reasons
         self.item = item
+        self.is_repeat = False
 
     @property
     def is_condition(self) -> bool:
@@ -65,6 +76,24 @@ class Refused(RecorderUnavailable):
             return True
         codes = {reason.code for reason in self.reasons} - {"None"}
         return self.refusal_code == CANCELED and bool(codes) and codes <= TRANSIENT_REASONS
+
+
+SUCCESS = 200
+LENGTH, CHECKSUM, REQUEST_ID = "content-length", "x-amz-crc32", "x-amzn-requestid"
+
+
+def check(response_dict: dict[str, Any], **_: object) -> None:
+    """Look whether an answer is whole, and the service's own, before the SDK reads it.
+
+    Raises ``ResponseStreamingError``.
+    """
+    body, headers = response_dict["body"], response_dict["headers"]
+    if int(headers.get(LENGTH, len(body))) != len(body):
+        raise ResponseStreamingError(error="it was cut")
+    if CHECKSUM in headers and int(headers[CHECKSUM]) != zlib.crc32(body):
+        raise ResponseStreamingError(error="it was changed")
+    if response_dict["status_code"] == SUCCESS and REQUEST_ID not in headers:
+        raise ResponseStreamingError(error="it is not the service's")
 
 
 def refused_by(error: ClientError) -> Refused:

@@ -6,36 +6,22 @@ few waits for the disk. Reads run between the commits, each on one state of the 
 """
 
 import asyncio
-import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, Literal, TypeVar, final
 
 from aigateway.errors import RecorderUnavailable
+from aigateway.ledger.sqlite.opening import Place, connect
 
 Result = TypeVar("Result")
 Work = Callable[[sqlite3.Connection], Result]
 
-MIGRATIONS = (
-    "schema.sql",
-    "parents.sql",
-    "audit.sql",
-    "gauges.sql",
-    "people.sql",
-    "publisher.sql",
-    "costs.sql",
-    "jobs.sql",
-    "late.sql",
-)
-"""Scripts that lead from one layout version to the next; their number is the newest version."""
-BUSY_MS = 5_000
 BATCH_LIMIT = 256
 CLOSED = "the ledger is not open"
 UNBINDABLE = (OverflowError, UnicodeEncodeError)
@@ -100,23 +86,21 @@ class Database:
 
     def _serve(self, opened: "Future[None]") -> None:
         try:
-            connection = _connect(self._path)
-        except (sqlite3.Error, OSError) as error:
+            held = _Held(self._path)
+        except (sqlite3.Error, OSError, RecorderUnavailable) as error:
             opened.set_exception(_fault(error))
             return
-        except RecorderUnavailable as fault:
-            opened.set_exception(fault)
-            return
-        with closing(connection):
+        with closing(held):
             opened.set_result(None)
             while jobs := self._batch():
                 wanted = [job for job in jobs if job.future.set_running_or_notify_cancel()]
-                _write(connection, [job for job in wanted if job.kind == "write"])
-                for job in wanted:
-                    if job.kind == "read":
-                        _read(connection, job)
-                    elif job.kind == "apart":
-                        _apart(connection, job)
+                try:
+                    held.renew()
+                except (sqlite3.Error, OSError, RecorderUnavailable) as error:
+                    for job in wanted:
+                        job.future.set_exception(_fault(error))
+                    continue
+                held.serve(wanted)
         while not self._jobs.empty():
             if (late := self._jobs.get()) is not None:
                 late.future.set_exception(RecorderUnavailable(CLOSED))
@@ -137,7 +121,38 @@ class Database:
         return jobs
 
 
-def _write(connection: sqlite3.Connection, jobs: list[_Job]) -> None:
+@final
+class _Held:
+    """The connection of the one thread, and the file that it is to.
+
+    A file that is not in its place any more is written no further: whatever was acknowledged
+    there would be gone with the process. Another one in its place is opened.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._connection = connect(path)
+        self._place = Place(path)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def renew(self) -> None:
+        """Open the file that lies there now. Raises what opening raises."""
+        if self._place.has_another():
+            self._connection.close()
+            self._connection, self._place = connect(self._path), Place(self._path)
+
+    def serve(self, jobs: list[_Job]) -> None:
+        _write(self._connection, [job for job in jobs if job.kind == "write"], self._place)
+        for job in jobs:
+            if job.kind == "read":
+                _read(self._connection, job)
+            elif job.kind == "apart":
+                _apart(self._connection, job)
+
+
+def _write(connection: sqlite3.Connection, jobs: list[_Job], place: Place) -> None:
     if not jobs:
         return
     done: list[tuple[_Job, Any]] = []
@@ -146,7 +161,8 @@ def _write(connection: sqlite3.Connection, jobs: list[_Job]) -> None:
         for job in jobs:
             _write_one(connection, job, done)
         connection.execute("COMMIT")
-    except sqlite3.Error as error:
+        place.check()
+    except (sqlite3.Error, RecorderUnavailable) as error:
         _roll_back(connection)
         for job in jobs:
             if not job.future.done():
@@ -200,60 +216,3 @@ def _fault(error: BaseException) -> BaseException:
     fault = RecorderUnavailable(f"the ledger does not answer: {type(error).__name__}")
     fault.__cause__ = error
     return fault
-
-
-def _connect(path: Path | None) -> sqlite3.Connection:
-    if path is not None:
-        _make_private(path)
-    connection = sqlite3.connect(path or ":memory:", isolation_level=None)
-    try:
-        connection.row_factory = sqlite3.Row
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        # What is deleted is overwritten at once, or nobody could be forgotten.
-        connection.execute("PRAGMA secure_delete = ON")
-        # Else each savepoint makes a file of its own, and a record costs a quarter more.
-        connection.execute("PRAGMA temp_store = MEMORY")
-        _migrate(connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _make_private(path: Path) -> None:
-    """Create directory and file for their owner alone; SQLite gives its side files the same."""
-    if not path.parent.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    path.chmod(0o600)
-
-
-def _migrate(connection: sqlite3.Connection) -> None:
-    newest = len(MIGRATIONS)
-    if _version(connection) == newest:
-        return
-    connection.execute("BEGIN IMMEDIATE")
-    version = _version(connection)
-    if version > newest:
-        connection.execute("ROLLBACK")
-        raise RecorderUnavailable(
-            f"the ledger has layout {version}, written by a newer release; this one knows {newest}"
-        )
-    for script in MIGRATIONS[version:]:
-        for statement in _statements(files(__package__).joinpath(script).read_text()):
-            connection.execute(statement)
-    connection.execute(f"PRAGMA user_version = {newest}")
-    connection.execute("COMMIT")
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    return version
-
-
-def _statements(script: str) -> list[str]:
-    """Split a script: ``executescript`` would commit before it begins."""
-    return [text for text in script.split(";\n") if text.strip()]

@@ -11,7 +11,8 @@ from aigateway.errors import Conflict
 from aigateway.interception import Closed, Opened, expiry
 from aigateway.ledger.documents import closed_text, opened_text
 from aigateway.ledger.keeping import Aligned, Erased, Job
-from aigateway.ledger.sqlite.connection import BUSY_MS, Database
+from aigateway.ledger.sqlite.connection import Database
+from aigateway.ledger.sqlite.opening import BUSY_MS
 from aigateway.ledger.sqlite.records import closed_columns, opened_columns
 from aigateway.ledger.sqlite.restoring import restored
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from aigateway.clock import micros
 from aigateway.errors import Conflict
 from aigateway.ledger.sqlite.connection import Database
-from aigateway.ledger.store import CounterKey, PublisherText
+from aigateway.ledger.store import LEASE_SKEW, CounterKey, PublisherText
 
 COUNTER = "SELECT attribute, amount FROM counter WHERE kind = ? AND key = ?"
 ADD_COUNTER = """
@@ -25,7 +25,8 @@ SELECT provider_name, model, route, count(*) AS number FROM (
 """
 TAKE_LEASE = """
 INSERT INTO publisher (name, content, owner, lease_until) VALUES ('LEASE', x'', ?1, ?3)
-ON CONFLICT DO UPDATE SET owner = ?1, lease_until = ?3 WHERE owner = ?1 OR lease_until <= ?2
+ON CONFLICT DO UPDATE SET owner = ?1, lease_until = ?3
+WHERE owner = ?1 OR lease_until <= ?2 OR lease_until > ?4
 RETURNING content
 """
 NOTE_STATE = "UPDATE publisher SET content = ? WHERE name = 'LEASE' AND owner = ?"
@@ -55,7 +56,7 @@ class SqlitePublisher:
         return {(row["provider_name"], row["model"], row["route"]): row["number"] for row in rows}
 
     async def take_lease(self, owner: str, now: datetime, until: datetime) -> bytes | None:
-        times = (owner, micros(now), micros(until))
+        times = (owner, micros(now), micros(until), micros(until + LEASE_SKEW))
         row = await self._database.write(lambda c: c.execute(TAKE_LEASE, times).fetchone())
         return None if row is None else bytes(row["content"])
 
