@@ -5,7 +5,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := doors
 .DELETE_ON_ERROR:
 .SILENT: check-lock .venv-run/ready .venv/ready .venv-sam/ready .venv-aws/ready .venv-api/ready .venv-mutants/ready
-.PHONY: doors setup run run-lambda demo observe test quick check check-lock check-template check-dashboards fix smoke clients lists api exact fuzz mutants bench lock prices build deploy
+.PHONY: doors setup run run-lambda demo observe test quick check check-lock check-template check-dashboards fix smoke clients lists api exact fuzz mutants bench load lock prices build deploy
 
 # Any Python from 3.11 on; asked for only when an environment is made.
 PYTHON = $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -64,12 +64,16 @@ fix: .venv/ready  # format, and repair what the linter can repair safely
 	.venv/bin/ruff check --fix-only $(CODE) .ci
 	.venv/bin/ruff format $(CODE) .ci
 
-smoke: .venv/ready .venv-run/ready .venv-sam/ready .venv-aws/ready nginx  # deploy into a local stand-in of AWS, use it, update it; a short benchmark
+smoke: .venv/ready .venv-run/ready .venv-sam/ready .venv-aws/ready nginx  # deploy into a local stand-in of AWS, use it, update it; a short benchmark, a short load
 	$(DEV) -m pytest -m deployed tests/deploy
 	$(DEV) -m bench --smoke
+	$(DEV) -m bench.load --smoke
 
 bench: .venv/ready .venv-aws/ready $(UV_FILE) nginx  # the benchmark with nginx as its measure; writes docs/performance.md
 	$(DEV) -m bench
+
+load: .venv/ready  # 200 streams at once for ten minutes: memory flat, no record lost; also with LOAD_SECONDS=… LOAD_STREAMS=…
+	$(DEV) -m bench.load
 
 AGENTS := tests/clients/node_modules/.package-lock.json
 clients: .venv/ready .venv-run/ready .venv-aws/ready $(AGENTS)  # real coding agents from npm through both compositions (large downloads)

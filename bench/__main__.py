@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from bench import page
 from bench.client import Broken
 from bench.functions import Functions, functions
 from bench.layer import built_layer, source_layer
@@ -38,8 +39,6 @@ from bench.store_writes import StoreWrites
 STATE = ROOT / ".aigw"
 """The figures are of the disk where a gateway of this folder keeps its records."""
 
-PAGE = ROOT / "docs" / "performance.md"
-
 
 def main(arguments: list[str]) -> int:
     if arguments not in ([], ["--smoke"]):
@@ -55,8 +54,7 @@ def main(arguments: list[str]) -> int:
         return 1
     print("\n".join(lines(figures)))
     if plan is FULL:
-        PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(document(figures))
+        page.write(page.with_measures(page.read(), document(figures)))
     return 0
 
 

@@ -24,6 +24,7 @@ class Broken(Exception):
 class Answer:
     """Seconds since the request was sent: the body's first byte, its last event, its end."""
 
+    head: bytes
     body: bytes
     first: float
     event: float
@@ -58,7 +59,8 @@ class Connection:
                 first = at
             if not event and received.find(LAST_EVENT, max(seen - len(LAST_EVENT), 0)) >= 0:
                 event = at
-        return Answer(unchunked(bytes(received[body_at:])), first, event, at)
+        head, body = bytes(received[:body_at]), unchunked(bytes(received[body_at:]))
+        return Answer(head, body, first, event, at)
 
     def close(self) -> None:
         self._socket.close()

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import IO, final
 from urllib.parse import urlsplit
 
 from aigateway.caller.keys import new_secret
@@ -111,12 +111,13 @@ def environment(**more: str) -> dict[str, str]:
     return kept | {"PYTHONSAFEPATH": "1", "PYTHONPATH": paths} | more
 
 
-def python(*arguments: str, **more: str) -> "subprocess.Popen[str]":
+def python(*arguments: str, log: IO[bytes] | None = None, **more: str) -> "subprocess.Popen[str]":
+    """Start a program of ours; what it prints goes to ``log``, or waits to be read."""
     return subprocess.Popen(
         [sys.executable, *arguments],
         env=environment(**more),
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        stdout=subprocess.PIPE if log is None else log,
         text=True,
     )
 
@@ -144,8 +145,8 @@ def first_line(process: "subprocess.Popen[str]", name: str) -> str:
 
 
 @contextmanager
-def provider() -> Iterator[Peer]:
-    process = python("-m", "bench.upstream")
+def provider(module: str = "bench.upstream") -> Iterator[Peer]:
+    process = python("-m", module)
     try:
         yield Peer((HOST, int(first_line(process, "the provider"))), process.pid)
     finally:
@@ -178,7 +179,7 @@ def nginx(upstream: Peer, directory: Path) -> Iterator[Peer]:
     if program is None:
         raise Broken("nginx is not installed")
     directory.mkdir()
-    port = _free_port()
+    port = free_port()
     user = "user root root;\n" if os.geteuid() == 0 else ""
     settings = directory / "nginx.conf"
     settings.write_text(
@@ -190,7 +191,7 @@ def nginx(upstream: Peer, directory: Path) -> Iterator[Peer]:
         text=True,
     )
     try:
-        _await_listener((HOST, port), process)
+        await_listener((HOST, port), process, "nginx")
         yield Peer((HOST, port), children(process.pid)[0])
     finally:
         ended(process)
@@ -238,14 +239,15 @@ def _address(url: str) -> Address:
     return str(parts.hostname), int(parts.port or 0)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _await_listener(address: Address, process: "subprocess.Popen[str]") -> None:
+def await_listener(address: Address, process: "subprocess.Popen[str]", name: str) -> None:
+    """Wait until somebody listens. Raises ``Broken``."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -254,4 +256,4 @@ def _await_listener(address: Address, process: "subprocess.Popen[str]") -> None:
             time.sleep(0.01)
         else:
             return
-    raise Broken("nginx did not start")
+    raise Broken(f"{name} did not start")

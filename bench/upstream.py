@@ -14,6 +14,7 @@ from bench.traffic import LAST_CHUNK, RESPONSE_HEAD, stream
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 EVENTS = re.compile(rb"\r\nx-bench-events: *(\d+)", re.IGNORECASE)
 GAP = re.compile(rb"\r\nx-bench-gap-us: *(\d+)", re.IGNORECASE)
+NUMBER = re.compile(rb"\r\nx-bench-number: *(\d+)", re.IGNORECASE)
 
 
 def writes(events: int) -> tuple[bytes, ...]:
@@ -26,10 +27,11 @@ def writes(events: int) -> tuple[bytes, ...]:
 
 def length_in(head: bytes) -> int:
     """Return how long the body behind a request's head is."""
-    return _number(LENGTH, head)
+    return number_in(LENGTH, head)
 
 
-def _number(pattern: re.Pattern[bytes], head: bytes) -> int:
+def number_in(pattern: re.Pattern[bytes], head: bytes) -> int:
+    """Return the number that a head holds there, or 0."""
     found = pattern.search(head)
     return int(found.group(1)) if found else 0
 
@@ -54,13 +56,13 @@ class Peer(asyncio.Protocol):
         if at < 0:
             return
         head = bytes(self._held[:at])
-        if len(self._held) < at + 4 + _number(LENGTH, head):
+        if len(self._held) < at + 4 + number_in(LENGTH, head):
             return
         self._held.clear()
-        events = _number(EVENTS, head)
+        events = number_in(EVENTS, head)
         if events not in self._answers:
             self._answers[events] = writes(events)
-        self._write(self._answers[events], 0, self._loop.time(), _number(GAP, head) / 1e6)
+        self._write(self._answers[events], 0, self._loop.time(), number_in(GAP, head) / 1e6)
 
     def _write(self, answer: tuple[bytes, ...], at: int, due: float, gap: float) -> None:
         assert self._transport is not None

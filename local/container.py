@@ -20,7 +20,8 @@ def listening_at(name: str, settings: Settings) -> socket.socket:
     host, port = settings.http_address
     _, usual = PORTS[name]
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # By its protocol asyncio knows TCP, whose small writes must not wait for each other.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, usual if port is None else port))

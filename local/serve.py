@@ -34,6 +34,7 @@ from local.metrics import with_endpoint
 from local.schedule import Schedule
 from local.scripted.body import ConnectionCut
 from local.spilling import Spilling
+from local.steady import steady
 
 App = Callable[..., Any]
 STOP_SECONDS = 3
@@ -47,6 +48,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
+        steady()
         if self._lifeline is not None and self.started:
             self._lifeline.sendall(READY)
 

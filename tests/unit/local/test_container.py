@@ -1,5 +1,6 @@
 """What a process does that nobody started for it."""
 
+import asyncio
 import socket
 from pathlib import Path
 
@@ -20,6 +21,20 @@ def test_a_taken_address_is_named_by_its_variable() -> None:
         with pytest.raises(SettingsError) as raised:
             listening_at("gateway", settings)
     assert raised.value.problems[0].startswith("AIGW_HTTP_ADDRESS: ")
+
+
+async def test_a_small_write_on_an_accepted_connection_does_not_wait_for_the_one_before() -> None:
+    """A kernel that gathers small writes holds an event back until the head is acknowledged."""
+    accepted: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+    listening = listening_at("gateway", Settings.from_env({"AIGW_HTTP_ADDRESS": "127.0.0.1:0"}))
+    async with await asyncio.start_server(lambda _, writer: accepted.put(writer), sock=listening):
+        _, client = await asyncio.open_connection(*listening.getsockname())
+        served = await accepted.get()
+        connection = served.get_extra_info("socket")
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        for writer in (client, served):
+            writer.close()
+            await writer.wait_closed()
 
 
 async def test_the_first_key_is_made_and_no_provider_that_nobody_named(tmp_path: Path) -> None:

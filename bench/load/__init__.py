@@ -1,0 +1,1 @@
+"""Many streams at once for minutes, in container mode: what is held, lost, doubled, and waited."""
