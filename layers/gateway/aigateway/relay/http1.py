@@ -11,6 +11,9 @@ from aigateway.wire.messages import Headers, ResponseHead, values
 FRAMING_LIMIT = 256 << 10
 """So many bytes may come without a byte of a body among them: a head, extensions, trailers."""
 
+STATUSES = range(100, 600)
+"""Others are invalid (RFC 9110 section 15), and not every host can pass them on."""
+
 
 def head_of(request: UpstreamRequest) -> bytes:
     """Write the head: what there is, in its order; only Host and Content-Length are added.
@@ -107,7 +110,10 @@ class Response:
         if status < 200:  # noqa: PLR2004 - where the final ones begin
             self._headers.clear()
             return
-        self.head = ResponseHead(status, tuple(self._headers))
+        headers = tuple(self._headers)
+        if status not in STATUSES or not _is_framed_plainly(headers):
+            raise ValueError
+        self.head = ResponseHead(status, headers)
         if self._bodiless:
             self._end(self._parser)
 
@@ -127,9 +133,11 @@ class Response:
         self.persistent = parser.should_keep_alive()
 
 
+def _is_framed_plainly(headers: Headers) -> bool:
+    """Tell whether the body is coded for its way at most as we would take it: chunked, once."""
+    return [each.lower() for each in values(headers, b"transfer-encoding")] in ([], [b"chunked"])
+
+
 def _lasts_until_closed(headers: Headers) -> bool:
     """Tell whether only the end of the stream ends the body (RFC 9112 section 6.3)."""
-    codings = b",".join(values(headers, b"transfer-encoding")).lower()
-    if codings:
-        return codings.rpartition(b",")[2].strip() != b"chunked"
-    return not values(headers, b"content-length")
+    return not values(headers, b"transfer-encoding") and not values(headers, b"content-length")
