@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import final
 
+from tests.hostile.planted_answers import ANSWERS as PLANTED
+from tests.hostile.planted_answers import quoting
 from tests.hostile.provider import CLOSING, PLAIN, Answer, Provider
 from tests.hostile.raw import chunked
 
@@ -197,6 +199,15 @@ def _once(content: bytes) -> Answer:
     return lambda _: [content, CLOSING]
 
 
+def _quoting(name: bytes) -> Answer:
+    def answer(provider: Provider) -> Iterable[bytes]:
+        asked = provider.asked[-1]
+        (shown,) = asked.values(b"x-api-key") + asked.values(b"authorization")
+        return [quoting(shown.decode().removeprefix("Bearer "))[name], CLOSING]
+
+    return answer
+
+
 def _without_end(_: Provider) -> Iterator[bytes]:
     yield STREAM
     while True:
@@ -210,8 +221,9 @@ def _until_released(provider: Provider) -> Iterator[bytes]:
 
 
 ANSWERS: Mapping[bytes, Answer] = {
-    **{name: _once(content) for name, content in {**UNREACHABLE, **CUT}.items()},
+    **{name: _once(content) for name, content in {**UNREACHABLE, **CUT, **PLANTED}.items()},
     **{name: _once(content) for name, (content, _) in RELAYED.items()},
+    **{name: _quoting(name) for name in quoting("")},
     **{name: _sending(made) for name, made in VAST.items()},
     b"without end": _without_end,
     b"until released": _until_released,

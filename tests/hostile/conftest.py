@@ -5,9 +5,8 @@ import pytest
 
 from tests.e2e.product import Product, running
 from tests.hostile.answers import ANSWERS
+from tests.hostile.planted_answers import PROVIDER_KEY
 from tests.hostile.provider import Provider, providing
-
-PROVIDER_KEY = "k-planted-provider-key-0123456789"
 
 
 def rows(provider: Provider) -> str:
