@@ -1,13 +1,15 @@
 """The door of httptools: HTTP/1.1 as bytes, a request's head out and a response in; no I/O."""
 
+import re
 from typing import final
 
 import httptools
 
 from aigateway.errors import UpstreamUnreachable
 from aigateway.relay.upstream import SIZED_METHODS, UpstreamRequest
-from aigateway.wire.messages import Headers, ResponseHead, values
+from aigateway.wire.messages import TARGET, Headers, ResponseHead, values
 
+STRANGE = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 FRAMING_LIMIT = 256 << 10
 """So many bytes may come without a byte of a body among them: a head, extensions, trailers."""
 
@@ -28,9 +30,9 @@ def head_of(request: UpstreamRequest) -> bytes:
     lines.append(b"\r\n")
     head = b"\r\n".join(lines)
     ends = len(lines) + 1
-    whole = head.count(b"\n") == ends and head.count(b"\r") == ends and b"\0" not in head
-    if not whole or len(request.target.split()) != 1:
-        raise UpstreamUnreachable("the request holds a blank or an end of line out of place")
+    whole = head.count(b"\n") == ends and head.count(b"\r") == ends
+    if not whole or STRANGE.search(head) or TARGET.fullmatch(request.target) is None:
+        raise UpstreamUnreachable("the request holds a character out of place")
     return head
 
 
