@@ -27,12 +27,12 @@ DEEPEST = 3
 AT_HOME: Mapping[str, str] = {
     "*/admin.key": "the first key of a start on one machine, for its owner's eyes alone",
     "*/secrets.json": "the provider keys of one machine, likewise",
-    "*/keys": "the same, by the name that tests of one module give it",
     "*/aws/secretsmanager.json": "what the stand-in for AWS keeps as Secrets Manager",
-    "*/members.json": "what a test hands to a command, as a person would",
+    "*/keys": "what a test hands to a command, as a person would",
+    "*/members.json": "likewise",
     "*/test_a_planted_secret_is_found*": "planted for the search itself",
 }
-PRIVATE = frozenset({"*/admin.key", "*/secrets.json", "*/keys"})
+PRIVATE = frozenset({"*/admin.key", "*/secrets.json"})
 """These are at home only where nobody but their owner may read them."""
 
 
