@@ -81,7 +81,7 @@ def test_keys_may_lie_at_home_but_not_for_everybody(folder: Path, home: str) -> 
     assert len(keys_below(folder)) == (1 if home in PRIVATE else 0)
 
 
-@pytest.mark.parametrize(("written", "status"), [(KEY.decode(), 1), ("nothing", 0)])
+@pytest.mark.parametrize(("written", "status"), [(KEY.decode(), 1), ("", 0)], ids=["one", "none"])
 def test_a_run_that_leaves_a_key_behind_fails(folder: Path, written: str, status: int) -> None:
     test = folder / "test_it.py"
     test.write_text(f"def test_it(tmp_path): (tmp_path / 'any.log').write_text({written!r})")
