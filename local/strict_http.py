@@ -147,7 +147,9 @@ class StrictProtocol(HttpToolsProtocol):
 
     def _ring(self) -> None:
         self._timer = None
-        if self.pipeline or (self._reads_head and not self._is_answered):
+        if self._is_refused:
+            self.transport.close()
+        elif self.pipeline or (self._reads_head and not self._is_answered):
             self._within(self._request_seconds)
         elif self._is_whole or (self._is_answered and not self._reads_head):
             self.transport.close()

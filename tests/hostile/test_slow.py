@@ -12,7 +12,7 @@ from tests.e2e.product import Product, running
 from tests.e2e.streams import resident_kb
 from tests.hostile.answers import FIRST_EVENT
 from tests.hostile.conftest import rows
-from tests.hostile.heads import PLAIN, post
+from tests.hostile.heads import PLAIN, TOO_LARGE, post
 from tests.hostile.provider import Provider
 from tests.hostile.raw import (
     BODY,
@@ -124,6 +124,23 @@ def test_a_sender_that_goes_on_after_its_refusal_is_cut_off(port: int, provider:
     assert (refused.status, refused.code) == (413, "request_too_large")
     assert LINGER_SECONDS - 1 < time.monotonic() - began < LINGER_SECONDS + 5
     assert provider.asked == []
+
+
+def test_a_refused_client_that_stays_is_let_go(hurried: Product, port: int) -> None:
+    """It gets its answer once, and the gateway keeps nothing of it."""
+    before = opened(hurried)
+    with connected(port) as client:
+        (heard,) = read_all(client, TOO_LARGE["a header without an end"])
+        assert (heard.status, heard.code) == (431, "head_too_large")
+        until = time.monotonic() + LINGER_SECONDS + PATIENCE_SECONDS
+        while opened(hurried) > before:
+            assert time.monotonic() < until, "its connection is kept for good"
+            time.sleep(DRIP_SECONDS)
+
+
+def opened(product: Product) -> int:
+    """Return how many descriptors the gateway has open."""
+    return len([*Path(f"/proc/{product.child('gateway')}/fd").iterdir()])
 
 
 @pytest.mark.parametrize("said", [b"", b"\r\n\r\n", KEPT + b"\r\n"], ids=["nothing", "ends", "one"])
