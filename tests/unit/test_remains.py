@@ -65,6 +65,15 @@ def test_a_hint_is_no_key(folder: Path, content: bytes) -> None:
     assert keys_below(folder) == []
 
 
+@pytest.mark.parametrize("name", ["checkout0/tests/a.py", "container0/opt/aigw/a.py", "build1/a"])
+def test_a_copy_is_not_searched(folder: Path, name: str) -> None:
+    for path in (folder / name, folder / "home0" / name):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(KEY)
+    (found,) = keys_below(folder)
+    assert found.startswith("home0/")
+
+
 def test_a_damaged_table_is_searched_as_it_is(folder: Path) -> None:
     (folder / "ledger.db").write_bytes(b"SQLite format 3\0" + KEY)
     assert len(keys_below(folder)) == 1
