@@ -19,7 +19,7 @@ from typing import Any, final
 import uvicorn
 
 from aigateway.clock import SystemClock
-from aigateway.errors import GatewayError
+from aigateway.errors import GatewayError, Refusal
 from aigateway.ledger import open_store, spilled_text
 from aigateway.ledger.spill_file import NAME, SpillFile
 from aigateway.pool.secrets import open_secrets
@@ -35,6 +35,7 @@ from local.schedule import Schedule
 from local.scripted.body import ConnectionCut
 from local.spilling import Spilling
 from local.steady import steady
+from local.strict_http import LINGER_SECONDS, StrictProtocol
 
 App = Callable[..., Any]
 STOP_SECONDS = 3
@@ -53,11 +54,19 @@ class _Server(uvicorn.Server):
             self._lifeline.sendall(READY)
 
 
-def serve(app: App, listening: socket.socket, lifeline: socket.socket | None = None) -> int:
+def serve(
+    app: App, listening: socket.socket, settings: Settings, lifeline: socket.socket | None = None
+) -> int:
     """Serve until TERM or INT; return the exit status."""
+    protocol = partial(
+        StrictProtocol,
+        request_seconds=settings.request_seconds,
+        stalled_seconds=settings.exchange_seconds + LINGER_SECONDS,
+        count=getattr(app, "count_refused", _uncounted),
+    )
     config = uvicorn.Config(
         _quiet(app),
-        http="httptools",
+        http=protocol,  # type: ignore[arg-type]  # it is called, no more
         ws="none",
         loop="asyncio",
         lifespan="on",
@@ -72,6 +81,10 @@ def serve(app: App, listening: socket.socket, lifeline: socket.socket | None = N
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(server.serve(sockets=[listening]))
     return 0 if server.started else 1
+
+
+async def _uncounted(_error: Refusal) -> None:
+    """Count nothing: only the gateway does."""
 
 
 def _quiet(app: App) -> App:
@@ -164,7 +177,7 @@ def main(arguments: list[str]) -> int:
     except GatewayError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
-    return serve(app, listening, lifeline)
+    return serve(app, listening, settings, lifeline)
 
 
 def _logging(name: str, settings: Settings) -> Journal:

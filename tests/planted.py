@@ -49,14 +49,14 @@ def layers_of(content: bytes, place: str = "", depth: int = 0) -> Iterator[bytes
     yield content
     if depth == DEEPEST:
         return
-    inner = [*_unpacked(content), *_in_text(content)]
+    inner = [*unpacked(content), *_in_text(content)]
     if content.startswith(SQLITE) and place:
-        inner += _cells(Path(place))
+        inner += cells(Path(place))
     for each in inner:
         yield from layers_of(each, depth=depth + 1)
 
 
-def _unpacked(content: bytes) -> Iterator[bytes]:
+def unpacked(content: bytes) -> Iterator[bytes]:
     for packed in (content, content[1:]):
         with suppress(zlib.error):
             yield zlib.decompress(packed)
@@ -91,7 +91,7 @@ def _strings(value: object) -> Iterator[bytes]:
             yield from _strings(element)
 
 
-def _cells(path: Path) -> Iterator[bytes]:
+def cells(path: Path) -> Iterator[bytes]:
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         for (table,) in tables.fetchall():

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 KEY = "aigw_00112233445566aa_" + "k" * 43
 COMPOSITIONS = ("run", "run-lambda")
 LISTENING = "0A"
+SAID = "said.log"
 READY = re.compile(r"ready gateway=(http://\S+) api=(http://\S+)")
 
 
@@ -205,7 +206,10 @@ def clean_environment(home: Path, extra: Mapping[str, str]) -> dict[str, str]:
 def running(
     home: Path, composition: str = "run", *switches: str, **extra: str
 ) -> Iterator[Product]:
-    """Start the product and end it; its state stays in ``home``."""
+    """Start the product and end it; its state stays in ``home``, and what it said behind its start.
+
+    Its first lines show the first key, to whoever started it.
+    """
     environment = clean_environment(home, extra)
     command = [sys.executable, "-m", "cli", composition, *switches]
     with subprocess.Popen(
@@ -230,4 +234,5 @@ def running(
             if process.poll() is None:
                 process.terminate()
             rest, _ = process.communicate(timeout=30)
+            (home / SAID).write_text(rest)
             lines.extend(rest.splitlines())

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from aigateway.telemetry.masking import masked_line, masked_text
+from aigateway.wire.masking import masked
 
 PLANTED = "planted0a1b2c3d4e5f6a7b8c9d"
 FREE = (
@@ -33,6 +34,7 @@ NAMES = (
     "SecretAccessKey",
     "SessionToken",
 )
+PIECES = ["eyJ", "x", "sk-", "Bearer ", "AKIA", "a" * 8, "B" * 16, "-", "_", ".", " ", "\n", '"']
 AROUND = some.text(alphabet=some.sampled_from("ab \n\t\\\"'{}[]:,=é\u2028\ud800kn"), max_size=12)
 JSON = some.recursive(
     AROUND | some.integers() | some.none(),
@@ -88,6 +90,12 @@ def test_a_text_is_masked_as_a_line_shows_it(text: str) -> None:
     assert json.loads(masked_line(holding)) == {"t": masked_text(text)}
 
 
+@given(some.lists(some.sampled_from(PIECES), max_size=12).map("".join))
+def test_i10_a_line_hides_what_a_text_does(text: str) -> None:
+    shown = masked_text(text)
+    assert masked(shown) == shown
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -110,6 +118,8 @@ def test_what_is_no_credential_stays(text: str) -> None:
         ({"cookie": ["a", "b"], "n": 1}, {"cookie": ["***", "***"], "n": 1}),
         ({"t": "cookie: a=1\nnext"}, {"t": "cookie: ***\nnext"}),
         ({"t": "key\nsk-abcdefghijk"}, {"t": "key\nsk-a..."}),
+        ({"t": "eyJabc-sk-abcdefghijk"}, {"t": "eyJabc-sk-a..."}),
+        ({"t": "xeyJ-eyJabcdefgh.abcdefgh"}, {"t": "xeyJ-eyJa..."}),
         ({"t": "as Bearer abcdefghijk said"}, {"t": "as Bearer abcd... said"}),
         ({"t": str({"cookie": "a", "b": 1})}, {"t": str({"cookie": "***", "b": 1})}),
     ],

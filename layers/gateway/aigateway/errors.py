@@ -6,10 +6,12 @@
     │   ├── NotAllowed, ByokDisabled                                  403
     │   ├── RouteNotSupported                                         404
     │   ├── MethodNotAllowed                                          405
+    │   ├── RequestTimeout                                            408
     │   ├── RequestTooLarge                                           413
     │   ├── WebSocketNotSupported                                     426
     │   ├── GatewayRateLimited                                        429
-    │   ├── InvalidJson, UnreadableBody                               400
+    │   ├── HeadTooLarge                                              431
+    │   ├── MalformedRequest, InvalidJson, UnreadableBody             400
     │   ├── BackgroundNotSupported                                    501
     │   ├── ProviderDisabled, ProviderBroken, ProviderConfigUnavailable,
     │   │   GatewayDisabled, AtCapacity                               503
@@ -106,6 +108,21 @@ class MethodNotAllowed(Refusal):
     def __init__(self, message: str, allow: Sequence[str]) -> None:
         super().__init__(message)
         self.allow = tuple(allow)
+
+
+class MalformedRequest(Refusal):
+    """What came is not HTTP/1.1, or could be read in two ways."""
+
+    status, code = 400, "malformed_request"
+
+
+class RequestTimeout(Refusal):
+    status, code = 408, "request_timeout"
+    cured_by_time = True
+
+
+class HeadTooLarge(Refusal):
+    status, code = 431, "head_too_large"
 
 
 class RequestTooLarge(Refusal):

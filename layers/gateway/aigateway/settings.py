@@ -246,6 +246,7 @@ class Settings:
     spilled_log_group: str | None = _setting("SPILLED_LOG_GROUP", _text, None)
     retention: timedelta | None = _setting("RETENTION", _retention, DEFAULT_RETENTION)  # noqa: RUF009 - so is a duration
     max_request_bytes: int = _setting("MAX_REQUEST_BYTES", _size, 32 * MEBIBYTE)
+    request_seconds: float = _setting("REQUEST_TIMEOUT", _some_seconds, 120.0)
     close_seconds: float = _setting("CLOSE_SECONDS", _seconds, 5.0)
     exchange_seconds: float = _setting("EXCHANGE_SECONDS", _some_seconds, 900.0)
     first_byte_seconds: float = _setting("FIRST_BYTE_TIMEOUT", _some_seconds, 600.0)

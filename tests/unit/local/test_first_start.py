@@ -90,6 +90,7 @@ async def test_a_kept_key_that_was_revoked_is_not_brought_back(
 
 async def test_a_kept_key_works_in_a_new_store(store: SqliteStore, tmp_path: Path) -> None:
     secret = new_secret()
+    (tmp_path / "admin.key").touch(mode=0o600)
     (tmp_path / "admin.key").write_text(secret)
     assert await first_key(store, tmp_path, None, CLOCK) == secret
     assert await role_of(store, secret) == "admin"

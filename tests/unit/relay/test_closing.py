@@ -191,3 +191,20 @@ def test_a_key_in_a_providers_error_message_is_masked() -> None:
     body = b'{"type":"error","error":{"type":"x","message":"bad key sk-ant-0123456789abcdef"}}'
     record = closed(body, status=401, headers=((b"content-type", b"application/json"),))
     assert record.error_message == "bad key sk-a..."
+
+
+@pytest.mark.parametrize(
+    ("secret", "said", "kept"),
+    [
+        ("odd-form-0123456789wxyz", "odd-form-0123456789wxyz is bad", "odd-...wxyz is bad"),
+        ("sk-abcdefghijklmnopqr", "bad: sk-abcdefghijklmnopqr.", "bad: sk-a...opqr."),
+        ("test", "a test failed", "a test failed"),
+        (None, "key sk-abcdefghijk is bad", "key sk-a... is bad"),
+    ],
+)
+def test_i10_what_a_provider_quotes_of_its_key_is_hidden_whatever_the_form(
+    secret: str | None, said: str, kept: str
+) -> None:
+    keys = KeysUsed("...", 1, secret=secret)
+    assert keys.hidden_in(said) == kept
+    assert secret is None or secret not in repr(keys)

@@ -389,6 +389,14 @@ def test_a_record_says_who_asked_what() -> None:
     assert opened.lineage.auxiliary, "Claude Code always offers tools in a turn of its own"
 
 
+def test_i10_a_key_in_a_place_of_its_own_is_not_recorded() -> None:
+    key = "sk-planted-0123456789"
+    shown = {"user-agent": f"tool/1 (Bearer {key})", "x-session-id": f"session-{key}"}
+    opened = taken(MESSAGE | {"model": f"m-{key}"}, shown=shown).opened
+    assert opened.client.user_agent == "tool/1 (Bearer sk-p...)"
+    assert (opened.model, opened.session_id) == ("m-sk-p...", "session-sk-p...")
+
+
 @pytest.mark.parametrize("model", [None, 5, {"a": 1}, ""])
 def test_a_model_that_is_missing_or_no_text_is_recorded_as_unknown(model: object) -> None:
     found = taken(MESSAGE | {"model": model})

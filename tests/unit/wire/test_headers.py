@@ -185,9 +185,11 @@ def test_i01_a_providers_headers_reach_the_client() -> None:
         b"Date",
         b"Set-Cookie",
         b"Alt-Svc",
+        b"X-AI-Gateway-Error",
+        b"x-ai-gateway-interception-id",
     ],
 )
-def test_what_is_of_one_connection_stays_away_from_the_client(name: bytes) -> None:
+def test_what_is_of_one_connection_or_ours_to_say_stays_away_from_the_client(name: bytes) -> None:
     assert towards_client(((name, b"v"),)) == ()
 
 
@@ -206,3 +208,22 @@ def test_header_names_compare_without_case_and_blank_texts_count_as_absent() -> 
     assert text(headers, b"x-two") is None
     assert text(headers, b"x-three") == "é"
     assert value(headers, b"x-four") is None
+
+
+@pytest.mark.parametrize(
+    ("target", "content", "is_plain"),
+    [
+        (b"/a%2Fb?x=%0d", b"a \t\xff", True),
+        (b"/a", b"\x1b[31m", False),
+        (b"/a", b"a\nb", False),
+        (b"/a", b"\x7f", False),
+        (b"/a", b"\0", False),
+        (b"/a b", b"", False),
+        (b"/\xc3\xa9", b"", False),
+        (b"", b"", False),
+    ],
+)
+def test_a_head_may_hold_no_control_character(
+    target: bytes, content: bytes, *, is_plain: bool
+) -> None:
+    assert RequestHead("GET", target, ((b"x", b"1"), (b"y", content))).is_plain == is_plain

@@ -90,6 +90,14 @@ def test_a_small_body_may_be_as_repetitive_as_it_likes() -> None:
     assert len(inflated(zstd(bytes(1_000_000)), b"zstd")) == 1_000_000
 
 
+def test_a_bomb_in_a_bomb_is_measured_by_what_came() -> None:
+    bomb = packed(packed(bytes(200 << 20), 31), 31)
+    inflater = inflater_for(b"gzip, gzip")
+    assert len(inflater.feed(bomb)) <= 1 << 20
+    with pytest.raises(Misheard, match="decoded_too_large"):
+        inflater.feed(b"")
+
+
 @pytest.mark.parametrize(
     "coding", [b"compress", b"gzip, compress", b"x", b"gzip,gzip,gzip,gzip,gzip"]
 )

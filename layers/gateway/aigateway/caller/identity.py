@@ -73,12 +73,17 @@ class Presented:
         return replace(self, own=(b"authorization", b"Bearer " + self.own[1].strip()))
 
     @property
-    def own_hint(self) -> str | None:
-        """The mask of the caller's own key."""
+    def own_secret(self) -> str | None:
+        """The caller's own key, without what stands before it in its header."""
         if self.own is None:
             return None
         value = self.own[1].decode("latin-1")
-        return mask(bearer(value) or value.strip())
+        return bearer(value) or value.strip()
+
+    @property
+    def own_hint(self) -> str | None:
+        """The mask of the caller's own key."""
+        return None if (secret := self.own_secret) is None else mask(secret)
 
 
 def bearer(value: str) -> str | None:

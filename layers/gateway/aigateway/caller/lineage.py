@@ -1,6 +1,7 @@
 """In which session a request belongs, and which agent of it sent it.
 
-Header values are untrusted text: trimmed, cut at 256 characters, without control characters.
+Header values are untrusted text: trimmed, cut at 256 characters, without control characters
+or credentials.
 Only the headers of the recognised client count.
 """
 
@@ -22,6 +23,7 @@ from aigateway.caller.clients import (
 from aigateway.errors import Misheard
 from aigateway.transcript.facts import Opening
 from aigateway.wire.jsontext import loads
+from aigateway.wire.masking import masked
 from aigateway.wire.messages import Headers, text
 
 ID_LIMIT = 256
@@ -45,7 +47,8 @@ class Lineage:
 def _clean(value: str | None) -> str | None:
     if value is None:
         return None
-    return "".join(c for c in value if c.isprintable()).strip()[:ID_LIMIT] or None
+    printable = "".join(c for c in value if c.isprintable()).strip()
+    return masked(printable)[:ID_LIMIT] or None
 
 
 def _header(name: bytes) -> Source:

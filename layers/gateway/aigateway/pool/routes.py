@@ -67,6 +67,10 @@ COPILOT_PASSED = {
 UNPROMPTED = frozenset({"/v1/responses/compact", "/responses/compact"})
 """Recorded, but what they send is no person's prompt."""
 
+MOST_DECODINGS = 4
+NO_NAMES = (b"", b".", b"..")
+UNPLAIN = re.compile(rb"[/\\\x00-\x1f\x7f]")
+
 DIALECT_OF_END = re.compile(rb"/(messages|chat/completions|responses(?:/compact)?)\Z")
 
 
@@ -176,12 +180,22 @@ def _template(passed: Mapping[str, tuple[str, ...]], rest: bytes) -> str | None:
     path = rest.decode("latin-1")
     if path in passed:
         return path
-    segments = rest.split(b"/")[1:]
-    if not all(segments) or any(unquote_to_bytes(s) in (b".", b"..") for s in segments):
-        return None
-    if any(b"/" in unquote_to_bytes(s) or b"\\" in unquote_to_bytes(s) for s in segments):
+    if not all(map(_is_plain, rest.split(b"/")[1:])):
         return None
     return next((t for t in passed if t.endswith("/*") and path.startswith(t[:-1])), None)
+
+
+def _is_plain(segment: bytes) -> bool:
+    """Whether every server takes it for one name, however often it decodes.
+
+    Some cut off what follows a semicolon before they look for dots.
+    """
+    for _ in range(MOST_DECODINGS):
+        plain = unquote_to_bytes(segment)
+        if plain == segment:
+            return plain.partition(b";")[0] not in NO_NAMES and UNPLAIN.search(plain) is None
+        segment = plain
+    return False
 
 
 def _target(provider: Provider, rest: bytes) -> bytes:

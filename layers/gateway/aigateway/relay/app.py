@@ -16,6 +16,7 @@ from aigateway.errors import (
     GatewayDisabled,
     InternalError,
     LedgerFault,
+    MalformedRequest,
     WebSocketNotSupported,
 )
 from aigateway.ledger.prices import Prices
@@ -174,6 +175,8 @@ class Gateway:
             await self._refuse(call, admitted, InternalError("internal error of the gateway"))
 
     def _refuse_early(self, head: RequestHead) -> None:
+        if not head.is_plain:
+            raise MalformedRequest("the target or a header holds a character that none may hold")
         if asks_for_websocket(head):
             raise WebSocketNotSupported("WebSockets are not offered: send the request by POST")
         if not self._settings.enabled:

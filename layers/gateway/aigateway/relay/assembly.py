@@ -3,10 +3,12 @@
 import logging
 import os
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any, final
 
 from aigateway.caller.principals import signer_of
 from aigateway.clock import Clock, SystemClock
+from aigateway.errors import LedgerFault, Refusal
 from aigateway.ledger.prices import Prices
 from aigateway.ledger.store import Store
 from aigateway.pool.keyring import Keyrings
@@ -25,6 +27,7 @@ from aigateway.relay.recorder import Accounting, Recorder
 from aigateway.relay.refresh import Refresh
 from aigateway.relay.upstream import Upstream
 from aigateway.settings import Settings
+from aigateway.steps import rejected
 from aigateway.telemetry.correlation import correlated
 from aigateway.telemetry.journal import SILENT, Journal
 from aigateway.telemetry.spans import Traces
@@ -65,6 +68,11 @@ class App:
             context = scope.get("aws.context")
             with correlated(function_request_id=context and context.aws_request_id):
                 await self._gateway.serve(head, receive, send, _seconds_left(context), signer)
+
+    async def count_refused(self, error: Refusal) -> None:
+        """Count what the host refused before it was a request."""
+        with suppress(LedgerFault):
+            await self._store.count(rejected(error.code))
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """Begin without the store if it does not answer: it is opened once it does."""

@@ -94,7 +94,7 @@ class Guarded:
         self._era = self._breaker.enter(self._settings, self._now)
         self._tell(before)
         if self._era is None:
-            self._keys.hint, self._keys.tried = None, 0
+            self._keys.hint, self._keys.secret, self._keys.tried = None, None, 0
             self._notices.count(circuit_rejected(self._scope))
             seconds = -(-self._settings.timeout_seconds // 1)
             raise CircuitOpen(f"provider {self._scope[0]} fails too often", int(seconds))

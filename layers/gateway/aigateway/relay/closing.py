@@ -11,7 +11,6 @@ from aigateway.relay.scribe import Scribe, provider_request_id
 from aigateway.relay.upstream import Judge, KeysUsed
 from aigateway.transcript.endings import error_type_of_status
 from aigateway.transcript.facts import Ended, ErrorType, Outcome, TokenUsage
-from aigateway.wire.masking import masked
 from aigateway.wire.messages import ResponseHead
 
 SUCCESSES = range(200, 300)
@@ -100,7 +99,7 @@ def closed_by_scribe(
         outcome=ended.outcome,
         ended_at=ended_at,
         error_type=ended.error_type,
-        error_message=masked(ended.message) if ended.message is not None else None,
+        error_message=keys.hidden_in(ended.message) if ended.message is not None else None,
         http_status=head.status,
         provider_request_id=provider_request_id(head),
         provider_response_id=answered.response_id if answered else None,

@@ -86,7 +86,7 @@ class Failover:
         while self._chosen is not None:
             ref, key = self._chosen
             self._chosen = None
-            self.keys.hint, self.keys.status = mask(key), None
+            self.keys.hint, self.keys.secret, self.keys.status = mask(key), key, None
             self.keys.tried += 1
             headers = (*request.headers, key_header(self._provider, key))
             answer = await self._upstream.send(replace(request, headers=headers))

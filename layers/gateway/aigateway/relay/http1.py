@@ -1,15 +1,20 @@
 """The door of httptools: HTTP/1.1 as bytes, a request's head out and a response in; no I/O."""
 
+import re
 from typing import final
 
 import httptools
 
 from aigateway.errors import UpstreamUnreachable
 from aigateway.relay.upstream import SIZED_METHODS, UpstreamRequest
-from aigateway.wire.messages import Headers, ResponseHead, values
+from aigateway.wire.messages import TARGET, Headers, ResponseHead, values
 
+STRANGE = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 FRAMING_LIMIT = 256 << 10
 """So many bytes may come without a byte of a body among them: a head, extensions, trailers."""
+
+STATUSES = range(100, 600)
+"""Others are invalid (RFC 9110 section 15), and not every host can pass them on."""
 
 
 def head_of(request: UpstreamRequest) -> bytes:
@@ -25,9 +30,9 @@ def head_of(request: UpstreamRequest) -> bytes:
     lines.append(b"\r\n")
     head = b"\r\n".join(lines)
     ends = len(lines) + 1
-    whole = head.count(b"\n") == ends and head.count(b"\r") == ends and b"\0" not in head
-    if not whole or len(request.target.split()) != 1:
-        raise UpstreamUnreachable("the request holds a blank or an end of line out of place")
+    whole = head.count(b"\n") == ends and head.count(b"\r") == ends
+    if not whole or STRANGE.search(head) or TARGET.fullmatch(request.target) is None:
+        raise UpstreamUnreachable("the request holds a character out of place")
     return head
 
 
@@ -107,7 +112,10 @@ class Response:
         if status < 200:  # noqa: PLR2004 - where the final ones begin
             self._headers.clear()
             return
-        self.head = ResponseHead(status, tuple(self._headers))
+        headers = tuple(self._headers)
+        if status not in STATUSES or not _is_framed_plainly(headers):
+            raise ValueError
+        self.head = ResponseHead(status, headers)
         if self._bodiless:
             self._end(self._parser)
 
@@ -127,9 +135,11 @@ class Response:
         self.persistent = parser.should_keep_alive()
 
 
+def _is_framed_plainly(headers: Headers) -> bool:
+    """Tell whether the body is coded for its way at most as we would take it: chunked, once."""
+    return [each.lower() for each in values(headers, b"transfer-encoding")] in ([], [b"chunked"])
+
+
 def _lasts_until_closed(headers: Headers) -> bool:
     """Tell whether only the end of the stream ends the body (RFC 9112 section 6.3)."""
-    codings = b",".join(values(headers, b"transfer-encoding")).lower()
-    if codings:
-        return codings.rpartition(b",")[2].strip() != b"chunked"
-    return not values(headers, b"content-length")
+    return not values(headers, b"transfer-encoding") and not values(headers, b"content-length")

@@ -34,6 +34,7 @@ from aigateway.transcript.facts import Dialect, Opening
 from aigateway.transcript.prompts import filter_for
 from aigateway.transcript.reader import read_opening
 from aigateway.wire.inflate import inflated
+from aigateway.wire.masking import masked
 from aigateway.wire.messages import Headers, RequestHead, text, values
 
 UNREADABLE = {
@@ -135,7 +136,7 @@ class Intake:
         if admitted.route.provider.bedrock is not None:
             noted["aws_bedrock"] = "true"
             if opening is not None and opening.model not in (None, opened.model):
-                noted["requested_model"] = str(opening.model)
+                noted["requested_model"] = masked(str(opening.model))
         if is_agents_turn(head.headers, admitted.route):
             noted["x_initiator"] = "agent"
         return Taken(replace(opened, metadata=noted), refusal)
@@ -169,12 +170,12 @@ class Intake:
             provider=route.provider.runtime_type,
             provider_name=route.provider.name,
             provider_type=route.provider.type,
-            model=_served_model(route, opening),
+            model=masked(_served_model(route, opening)),
             dialect=_dialect(route),
             route=route.template,
             method=head.method,
             streaming=opening.streaming if opening else False,
-            client=client,
+            client=replace(client, user_agent=masked(client.user_agent)),
             lineage=lineage_of(head.headers, client, opening),
             credential=admitted.credential,
             started_at=started_at,

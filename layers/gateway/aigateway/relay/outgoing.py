@@ -76,7 +76,7 @@ class Outgoing:
         provider, own = admitted.route.provider, admitted.presented.own
         upstream, credential = self._upstream, own
         if own is not None:
-            keys = KeysUsed(admitted.presented.own_hint, 1)
+            keys = KeysUsed(admitted.presented.own_hint, 1, secret=admitted.presented.own_secret)
         elif is_pooled(provider):
             upstream, keys = await self._failover(admitted, asides)
         else:
@@ -122,7 +122,7 @@ class Outgoing:
             key = await self._secrets.key(provider.credentials[0])
         except PoolFault as fault:
             raise ProviderBroken(str(fault)) from fault
-        return key_header(provider, key), KeysUsed(mask(key), 1)
+        return key_header(provider, key), KeysUsed(mask(key), 1, secret=key)
 
     async def _failover(self, admitted: Admitted, asides: Asides) -> tuple[Upstream, KeysUsed]:
         from aigateway.relay.failover import Failover  # noqa: PLC0415 - a single key needs none

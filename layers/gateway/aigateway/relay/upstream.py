@@ -1,11 +1,12 @@
 """What the relay asks of a provider, and what it gets: the contract of every transport."""
 
 from collections.abc import AsyncIterator, Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, final
 
 from aigateway.interception import Closed
 from aigateway.pool.providers import Provider
+from aigateway.wire.masking import mask, masked
 from aigateway.wire.messages import Headers, ResponseHead
 
 CONNECT_SECONDS = 10.0
@@ -41,17 +42,28 @@ class UpstreamRequest:
     session_name: str | None = None
 
 
+RECOGNISED = 8
+"""A shorter key may as well be a word of the message."""
+
+
 @final
 @dataclass(slots=True)
 class KeysUsed:
     """Which key a request went with last, and how many it was tried with, while it is served.
 
-    ``hint`` is the key's mask. ``status`` is the answer that the last key was refused with.
+    ``hint`` is the mask of ``secret``. ``status`` is the answer that the last key was refused with.
     """
 
     hint: str | None
     tried: int
     status: int | None = None
+    secret: str | None = field(default=None, repr=False)
+
+    def hidden_in(self, text: str) -> str:
+        """Return a provider's words without keys: this one whatever its form, others by theirs."""
+        if self.secret is not None and len(self.secret) >= RECOGNISED:
+            text = text.replace(self.secret, mask(self.secret))
+        return masked(text)
 
 
 def key_header(provider: Provider, key: str) -> tuple[bytes, bytes]:

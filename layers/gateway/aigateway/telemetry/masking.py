@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Generator, Iterator
 
-from aigateway.wire.masking import BEARER, FORMS, SHOWN
+from aigateway.wire.masking import BEARER, FORMS, NO_SIGN_IN, SHOWN, SIGN_IN
 
 HIDDEN = "***"
 
@@ -34,13 +34,10 @@ SPELLED = re.compile(
 MARKED = re.compile(rb"aigw_|sk-|akia|asia|gh[pousr]_|github_pat_|aiza|eyj|bearer ")
 FREE = re.compile(
     r"(?:\b|(?<=\\[bfnrt])|(?<=\\u[0-9a-f]{4}))"
-    rf"(?:(?P<scheme>Bearer\ ){BEARER}|{FORMS})",
+    rf"(?:(?P<scheme>Bearer\ ){BEARER}|{FORMS}|{SIGN_IN}|(?P<word>{NO_SIGN_IN}))",
     re.IGNORECASE,
 )
 """Keys anywhere. The letter of an escaped line break stands before a word without being of it."""
-
-RUN = re.compile(r"[A-Za-z0-9_-]*")
-"""A word of a sign-in (RFC 7515 section 7.1): where none begins, none begins within it either."""
 
 
 def masked_line(line: str) -> str:
@@ -89,16 +86,18 @@ def _without_values(line: str, member: re.Match[str]) -> Generator[str, None, in
 
 
 def _without_free(line: str) -> Iterator[str]:
-    at = looked = 0
+    at = unsigned = 0
     for mark in MARKED.finditer(_lower(line)):
-        if mark.start() < looked:
+        begin = mark.start()
+        if begin < at or (begin < unsigned and mark.group() == b"eyj"):
             continue
-        if found := FREE.match(line, mark.start()):
-            shown = found.start() + len(found["scheme"] or "") + SHOWN
+        found = FREE.match(line, begin)
+        if found is not None and found["word"] is not None:
+            unsigned = found.end()
+        elif found is not None:
+            shown = begin + len(found["scheme"] or "") + SHOWN
             yield f"{line[at:shown]}..."
-            at = looked = found.end()
-        elif mark.group() == b"eyj" and (run := RUN.match(line, mark.start())):
-            looked = run.end()
+            at = found.end()
     yield line[at:]
 
 

@@ -9,6 +9,9 @@ from aigateway.header_names import (
 )
 from aigateway.wire.messages import Headers, value, values
 
+OURS = b"x-ai-gateway"
+"""How the headers begin that say of an answer what only the gateway may say."""
+
 NOT_FOR_CLIENTS = HOP_BY_HOP | frozenset({b"content-length", b"date", b"set-cookie", b"alt-svc"})
 
 
@@ -75,4 +78,9 @@ def towards_client(headers: Headers, added: Headers = ()) -> Headers:
     """
     dropped = NOT_FOR_CLIENTS | _named_by_connection(headers)
     kept = ((name.lower(), content) for name, content in headers)
-    return tuple((name, content) for name, content in kept if name not in dropped) + added
+    passed = (
+        (name, content)
+        for name, content in kept
+        if name not in dropped and not name.startswith(OURS)
+    )
+    return (*passed, *added)

@@ -59,19 +59,16 @@ class _Identity:
 
 @final
 class _Capped:
-    """One coding within the limits on size and ratio."""
+    """One coding, and the most that it may have made."""
 
     def __init__(self, coding: _Coding) -> None:
         self._coding = coding
-        self._fed = 0
         self._made = 0
         self._fault: Misheard | None = None
 
-    def feed(self, chunk: bytes) -> bytes:
+    def feed(self, chunk: bytes, most: int) -> bytes:
         if self._fault is not None:
             raise self._fault
-        self._fed += len(chunk)
-        most = min(DECODED_LIMIT_BYTES, max(RATIO_FLOOR_BYTES, RATIO_LIMIT * self._fed))
         decoded: list[bytes] = []
         try:
             for piece in self._coding.pieces(chunk):
@@ -96,14 +93,17 @@ class _Capped:
 
 @final
 class _Chain:
-    """Several codings, the last one applied undone first."""
+    """Several codings, the last one applied undone first; the limits are those of the body."""
 
     def __init__(self, layers: list[_Capped]) -> None:
         self._layers = layers
+        self._fed = 0
 
     def feed(self, chunk: bytes) -> bytes:
+        self._fed += len(chunk)
+        most = min(DECODED_LIMIT_BYTES, max(RATIO_FLOOR_BYTES, RATIO_LIMIT * self._fed))
         for layer in self._layers:
-            chunk = layer.feed(chunk)
+            chunk = layer.feed(chunk, most)
         return chunk
 
     def end(self) -> bytes:

@@ -1,7 +1,11 @@
 """The heads of a request and of a response, as they came."""
 
+import re
 from dataclasses import dataclass
 from typing import final
+
+CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+TARGET = re.compile(rb"[!-~]+")
 
 Headers = tuple[tuple[bytes, bytes], ...]
 """Order and repetition kept; names as the host gave them (ASGI hosts lower-case them)."""
@@ -34,6 +38,15 @@ class RequestHead:
     method: str
     target: bytes
     headers: Headers
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it holds no character that may lie in no head (RFC 9110 section 5.5, RFC 3986).
+
+        Not every host looks.
+        """
+        plain = not any(CONTROL.search(content) for _, content in self.headers)
+        return plain and TARGET.fullmatch(self.target) is not None
 
     @property
     def path(self) -> bytes:
