@@ -8,7 +8,8 @@ from typing import final
 import pytest
 
 from tests.e2e.asks import PATHS, ask
-from tests.e2e.product import KEY, Product, Reply, call, running
+from tests.e2e.product import COMPOSITIONS, KEY, SAID, Product, Reply, call, running
+from tests.e2e.streams import ID
 from tests.hostile.conftest import rows
 from tests.hostile.planted_answers import OWN, PROVIDER_KEY, TOOL
 from tests.hostile.provider import Provider
@@ -58,33 +59,39 @@ class Told:
     listed: str
 
 
-@pytest.fixture(scope="module", params=["run", "run-lambda"])
-def told(
-    request: pytest.FixtureRequest,
-    provider: Provider,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Told:
-    """A product that has logged, traced and counted requests of each dialect and each end."""
-    home = tmp_path_factory.mktemp("home")
+@pytest.mark.parametrize("composition", COMPOSITIONS)
+def test_i10_each_sink_holds_only_what_belongs_there(
+    provider: Provider, tmp_path: Path, composition: str
+) -> None:
+    told = exercised(provider, tmp_path, composition)
+    no_log_shows_a_secret(told)
+    no_span_shows_a_secret_or_what_was_said(told)
+    no_metric_and_no_list_of_records_shows_one(told)
+    no_error_of_our_own_shows_one(told)
+    no_record_holds_a_key(told)
+
+
+def exercised(provider: Provider, home: Path, composition: str) -> Told:
+    """Have a product log, trace and count requests of each dialect and each end."""
     with collecting() as collected:
         variables = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": collected.endpoint,
             "AIGW_PROVIDERS_JSON": rows(provider),
             "AIGW_RELOAD_INTERVAL": "1s",
         }
-        with running(home, request.param, "--trace", "--trace-logs", **variables) as product:
+        with running(home, composition, "--trace", "--trace-logs", **variables) as product:
             replies = [*asked(product)]
-            recorded = sum(
-                reply.header("x-ai-gateway-interception-id") is not None for reply in replies
-            )
-            traced(collected, recorded)
-            listed = product.aigw("export", "--format", "csv") + product.aigw(
-                "export", "--format", "tokens"
-            )
+            traced(collected, sum(reply.header(ID) is not None for reply in replies))
+            listed = [product.aigw("export", "--format", name) for name in ("csv", "tokens")]
             metrics = call(f"{product.api}/metrics", headers={"Authorization": f"Bearer {KEY}"})
-    said = "\n".join(product.lines[product.lines.index("show the newest one:") + 2 :])
-    spans = str(collected.spans)
-    return Told(product.state, replies, said, spans, metrics.body.decode(), listed)
+    return Told(
+        product.state,
+        replies,
+        (home / SAID).read_text(),
+        str(collected.spans),
+        metrics.body.decode(),
+        "".join(listed),
+    )
 
 
 def asked(product: Product) -> Iterator[Reply]:
@@ -115,33 +122,33 @@ def shown(text: str) -> list[str]:
     ]
 
 
-def test_no_log_shows_a_secret(told: Told) -> None:
+def no_log_shows_a_secret(told: Told) -> None:
     secrets = {name: secret for name, secret in SECRETS.items() if name != "words"}
     folders = [told.state / "logs", told.state / "records"]
     assert [found_in(folder, told.said, secrets) for folder in folders] == [[], []]
     assert [found for folder in folders for found in found_in(folder, "", {"words": WORDS})]
 
 
-def test_no_span_shows_a_secret_or_what_was_said(told: Told) -> None:
+def no_span_shows_a_secret_or_what_was_said(told: Told) -> None:
     assert shown(told.spans) == []
     assert "Intercept.RecordToolUsage" in told.spans
 
 
-def test_no_metric_and_no_list_of_records_shows_one(told: Told) -> None:
+def no_metric_and_no_list_of_records_shows_one(told: Told) -> None:
     assert "aigw_rejected_total" in told.metrics
     assert shown(told.metrics) == []
     assert len(told.listed.splitlines()) > len(told.replies) // 2
     assert shown(told.listed) == []
 
 
-def test_no_error_of_our_own_shows_one(told: Told) -> None:
+def no_error_of_our_own_shows_one(told: Told) -> None:
     own = [reply for reply in told.replies if reply.header("x-ai-gateway-error") is not None]
     assert len(own) >= 3 * len(PATHS)
     for reply in own:
         assert shown(reply.body.decode() + str(reply.headers)) == []
 
 
-def test_no_record_holds_a_key(told: Told) -> None:
+def no_record_holds_a_key(told: Told) -> None:
     """Where keys are at home they lie, of course."""
     kept = found_in(told.state, "", NOWHERE | {"own credential": OWN})
     assert [place for place in kept if not is_home(Path(place.partition(" in ")[2]))] == []
