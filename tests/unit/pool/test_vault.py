@@ -58,6 +58,19 @@ async def test_a_vault_that_cannot_be_reached_is_named_by_the_secret_and_the_fau
     assert str(raised.value) == shown
 
 
+async def test_credentials_that_are_renewed_and_expired_are_an_outage(
+    vault: SecretsManager,
+) -> None:
+    class Expired:
+        def get_secret_value(self, **_: object) -> None:
+            raise RuntimeError(f"botocore says so, and might quote {PLANTED}")
+
+    vault._client = Expired()
+    with pytest.raises(SecretStoreUnavailable) as raised:
+        await vault.read("aigw/name")
+    assert str(raised.value) == "secret aigw/name: get_secret_value failed: RuntimeError"
+
+
 @pytest.mark.parametrize(
     ("status", "code", "kind"),
     [

@@ -118,7 +118,7 @@ class SecretsManager:
             if code == expected:
                 return None
             kind = SecretUnavailable if code in OF_ONE_SECRET else SecretStoreUnavailable
-        except BotoCoreError as error:
+        except (BotoCoreError, RuntimeError) as error:  # RuntimeError: renewed, and expired
             code = type(error).__name__
         else:
             return answer

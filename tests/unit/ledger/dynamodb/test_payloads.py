@@ -160,7 +160,7 @@ async def test_i06_an_opening_whose_prompt_is_not_in_the_bucket_is_refused(
     found = await stored(store, opened)
     assert found.closed is not None
     assert (found.closed.outcome, found.closed.error_type) == ("failed", "server_error")
-    assert found.payload_error == "prompt_missing"
+    assert (found.opened.prompt, found.payload_error) == (None, None)
     assert texts(faulty, table_name).keys() == {"1.0"}
 
 
@@ -180,6 +180,7 @@ async def test_what_the_bucket_forbids_is_not_tried_again(
         denial(503, "SlowDown"),
         denial(500, "InternalError"),
         denial(409, "ConditionalRequestConflict"),
+        RuntimeError("Credentials were refreshed, but they are still expired."),
     ],
 )
 async def test_a_busy_bucket_is_asked_again(

@@ -150,7 +150,7 @@ class Bucket:
                     code = str(error.response.get("Error", {}).get("Code", status))
                     raise ObjectRefused(code, status) from error
                 cause = error
-            except BotoCoreError as error:
+            except (BotoCoreError, RuntimeError) as error:  # RuntimeError: renewed, and expired
                 cause = error
         raise RecorderUnavailable(f"the bucket did not answer after {attempts} tries") from cause
 
