@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import gc, socket, sys
+from aigateway.settings import Settings
 from local.serve import serve
 
 async def app(scope, receive, send):
@@ -22,7 +23,7 @@ async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": told})
 
-sys.exit(serve(app, socket.socket(fileno=int(sys.argv[1]))))
+sys.exit(serve(app, socket.socket(fileno=int(sys.argv[1])), Settings()))
 """
 
 

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import sqlite3
 import stat
+import threading
 from contextlib import closing
 from pathlib import Path
 from threading import Event
@@ -150,6 +151,34 @@ async def test_several_processes_may_start_on_one_new_file(path: Path) -> None:
     (group,) = await stores[0].session("session-1", ALL, at(1))
     assert len(group) == 20
     await asyncio.gather(*(store.stop() for store in stores))
+
+
+async def test_a_start_waits_for_another_one_that_switches_the_file(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    store = SqliteStore(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        starting = asyncio.create_task(store.start())
+        await asyncio.wait({starting}, timeout=0.2)
+        assert not starting.done()
+        other.execute("ROLLBACK")
+    await starting
+    await store.stop()
+
+
+async def test_a_start_that_was_given_up_leaves_no_thread(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        starting = asyncio.create_task(SqliteStore(path).start())
+        before = set(threading.enumerate())
+        await asyncio.wait({starting}, timeout=0)
+        (thread,) = {each for each in threading.enumerate() if each.name == "ledger"} - before
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        other.execute("ROLLBACK")
+    await asyncio.to_thread(thread.join, 20)
+    assert not thread.is_alive()
 
 
 async def test_before_start_and_after_stop_the_store_is_unavailable(store: SqliteStore) -> None:

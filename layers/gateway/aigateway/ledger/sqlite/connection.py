@@ -88,9 +88,12 @@ class Database:
         try:
             held = _Held(self._path)
         except (sqlite3.Error, OSError, RecorderUnavailable) as error:
-            opened.set_exception(_fault(error))
+            if opened.set_running_or_notify_cancel():
+                opened.set_exception(_fault(error))
             return
         with closing(held):
+            if not opened.set_running_or_notify_cancel():
+                return
             opened.set_result(None)
             while jobs := self._batch():
                 wanted = [job for job in jobs if job.future.set_running_or_notify_cancel()]

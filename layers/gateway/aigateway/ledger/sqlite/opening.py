@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from importlib.resources import files
 from pathlib import Path
 from typing import final
@@ -21,6 +22,7 @@ MIGRATIONS = (
 )
 """Scripts that lead from one layout version to the next; their number is the newest version."""
 BUSY_MS = 5_000
+BETWEEN_TRIES_MS = 50
 
 
 def connect(path: Path | None) -> sqlite3.Connection:
@@ -33,8 +35,8 @@ def connect(path: Path | None) -> sqlite3.Connection:
     connection = sqlite3.connect(path or ":memory:", isolation_level=None)
     try:
         connection.row_factory = sqlite3.Row
+        _use_wal(connection)
         connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         # What is deleted is overwritten at once, or nobody could be forgotten.
@@ -85,6 +87,24 @@ def _make_private(path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     path.chmod(0o600)
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to a write-ahead log.
+
+    Of several that switch a new file at once some are told that it is locked, whatever time they
+    would wait (sqlite3_busy_handler: it is not asked where waiting might be a deadlock).
+    """
+    connection.execute("PRAGMA busy_timeout = 0")
+    for tries_left in reversed(range(BUSY_MS // BETWEEN_TRIES_MS)):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not tries_left:
+                raise
+            time.sleep(BETWEEN_TRIES_MS / 1000)
+        else:
+            return
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
