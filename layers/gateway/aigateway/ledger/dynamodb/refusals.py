@@ -1,12 +1,10 @@
-"""What the service refuses, read out of the library's exceptions."""
+"""What the service refuses, and what it leaves unanswered, whoever asks it."""
 
 from dataclasses import dataclass
-from typing import Any, final
-
-from botocore.exceptions import ClientError
+from typing import final
 
 from aigateway.errors import RecorderUnavailable
-from aigateway.ledger.expressions import Item, from_item
+from aigateway.ledger.expressions import Item
 
 CONDITION_FAILED = "ConditionalCheckFailedException"
 CANCELED = "TransactionCanceledException"
@@ -67,19 +65,5 @@ class Refused(RecorderUnavailable):
         return self.refusal_code == CANCELED and bool(codes) and codes <= TRANSIENT_REASONS
 
 
-def refused_by(error: ClientError) -> Refused:
-    """Read a refusal; the old item of a single write stands in the answer PynamoDB wrapped."""
-    said = error.response.get("Error", {})
-    reasons = tuple(
-        Reason("None")
-        if reason is None
-        else Reason(reason.code, reason.message or "", _plain(reason.raw_item))
-        for reason in getattr(error, "cancellation_reasons", ())
-    )
-    wrapped = error.__cause__ if isinstance(error.__cause__, ClientError) else error
-    item: Any = wrapped.response.get("Item")
-    return Refused(said.get("Code", ""), said.get("Message", ""), reasons, _plain(item))
-
-
-def _plain(item: Any) -> Item | None:  # noqa: ANN401 - whatever the library hands on
-    return from_item(item) if item else None
+class Unanswered(RecorderUnavailable):
+    """No answer, or none that can be read: the request may have been carried out."""
