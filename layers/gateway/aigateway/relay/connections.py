@@ -42,9 +42,15 @@ class Connections:
         self._drop_stale(kept)
         while kept:
             connection = kept.pop()
-            if not connection.is_closing:
+            if not connection.has_ended:
                 return connection
+            connection.abort()
         return None
+
+    def drop(self, url: BaseUrl) -> None:
+        """Close what is kept for an origin."""
+        for connection in self._kept.pop(_origin(url), ()):
+            connection.abort()
 
     def _drop_stale(self, kept: deque[Connection]) -> None:
         """Close what was idle for too long by the wall clock, which a freeze does not stop."""
