@@ -21,9 +21,8 @@ import uvicorn
 from aigateway.clock import SystemClock
 from aigateway.errors import GatewayError
 from aigateway.ledger import open_store
-from aigateway.pool.secrets import open_secrets
 from aigateway.relay.asgi import Aborted
-from aigateway.relay.assembly import build
+from aigateway.relay.assembly import gateway_of
 from aigateway.settings import Settings
 from aigateway.telemetry.assembly import begun, journal_of
 from aigateway.telemetry.journal import Journal
@@ -88,7 +87,7 @@ def _quiet(app: App) -> App:
 
 
 def _gateway(settings: Settings, journal: Journal) -> App:
-    return build(settings, open_store(settings), open_secrets(settings), journal=journal)
+    return gateway_of(settings, os.environ, journal)
 
 
 def _control(settings: Settings, journal: Journal) -> App:

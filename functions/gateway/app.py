@@ -2,14 +2,12 @@
 
 import os
 
-from aigateway.ledger import open_store
-from aigateway.pool.secrets import open_secrets
-from aigateway.relay.assembly import build
+from aigateway.relay.assembly import gateway_of
 from aigateway.settings import Settings
 from aigateway.telemetry.assembly import begun
 from streaming_runtime.buffered import Buffered
 
 settings = Settings.from_env(os.environ)
 journal = begun(settings)
-app = build(settings, open_store(settings), open_secrets(settings), journal=journal)
+app = gateway_of(settings, os.environ, journal)
 handler = Buffered(app)
