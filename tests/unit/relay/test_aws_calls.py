@@ -250,6 +250,24 @@ async def test_a_service_that_cannot_be_connected_to_does_not_answer() -> None:
             await closed.call("GetItem", {})
 
 
+async def test_addresses_that_cannot_be_connected_to_are_resolved_anew() -> None:
+    """A service is behind other addresses every few seconds."""
+    addresses = [("127.0.0.2",), ("127.0.0.1",)]
+
+    async def resolve(host: str, port: int) -> tuple[str, ...]:
+        return addresses.pop(0)
+
+    clock = HeldClock()
+    connections = Connections(clock, Dialling(clock, ANYWHERE, resolve), CONNECT_SECONDS)
+    async with peer(Asked().serve, host="table.example.com") as served:
+        place = AwsPlace(served.base_url, "us-east-1")
+        calls = OwnAwsCalls(SERVICE, place, lambda: KEYS, connections, clock)
+        with pytest.raises(ServiceSilent):
+            await calls.call("GetItem", {})
+        assert await calls.call("GetItem", {}) == {"Said": 0}
+        await connections.aclose()
+
+
 async def test_keys_are_looked_up_with_each_operation_and_may_be_gone() -> None:
     asked = Asked()
     held: list[AwsCredentials | None] = [KEYS, AwsCredentials("NEWER", "other"), None]

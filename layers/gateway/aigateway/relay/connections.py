@@ -96,6 +96,7 @@ class Connections:
             else:
                 self._all.add(connection)
                 return connection
+        self._dialling.forget(url)
         raise UpstreamUnreachable("the provider cannot be connected to") from failed
 
     async def aclose(self) -> None:

@@ -63,6 +63,10 @@ class Dialling:
         self._known[url.host, url.port] = (now, allowed[:ADDRESSES_TRIED])
         return allowed[:ADDRESSES_TRIED]
 
+    def forget(self, url: BaseUrl) -> None:
+        """Ask the resolver anew the next time: the addresses that it gave were of no use."""
+        self._known.pop((url.host, url.port), None)
+
     def tls(self, url: BaseUrl) -> ssl.SSLContext | None:
         """Return what encrypts the connection, made once; nothing for plain HTTP."""
         if url.scheme == "http":
