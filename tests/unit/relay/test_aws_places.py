@@ -142,6 +142,19 @@ def test_files_at_home_are_read_by_the_sdk(environment: dict[str, str]) -> None:
     assert place_of("dynamodb", environment) is None
 
 
+def test_a_home_that_cannot_be_looked_into_holds_no_files(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert place_of("dynamodb", environment | {"HOME": "/" + "x" * 5_000}) is not None
+    del environment["HOME"]
+
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    assert place_of("dynamodb", environment) is not None
+
+
 def test_credentials_are_whole_and_fit_into_a_header() -> None:
     assert credentials_in(ON_LAMBDA) == AwsCredentials("AKID", "secret", "token")
     assert credentials_in(ON_LAMBDA | {"AWS_SESSION_TOKEN": ""}) == AwsCredentials("AKID", "secret")

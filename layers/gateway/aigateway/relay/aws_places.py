@@ -61,8 +61,7 @@ def place_of(service: str, environment: Mapping[str, str]) -> AwsPlace | None:
     url = _url(f"https://{service}.{region}.amazonaws.com" if given is None else given)
     if url is None or _is_special(environment, url.scheme):
         return None
-    home = Path(environment["HOME"]) if "HOME" in environment else Path.home()
-    return None if (home / ".aws").exists() else AwsPlace(url, region)
+    return None if _has_files(environment) else AwsPlace(url, region)
 
 
 def credentials_in(environment: Mapping[str, str]) -> AwsCredentials | None:
@@ -84,6 +83,15 @@ def _is_special(environment: Mapping[str, str], scheme: str) -> bool:
         or (name.startswith("AWS_") and not _is_harmless(name))
         for name in environment
     )
+
+
+def _has_files(environment: Mapping[str, str]) -> bool:
+    """Tell whether there are files for the SDK; where nobody can look, it cannot either."""
+    try:
+        home = Path(environment["HOME"]) if "HOME" in environment else Path.home()
+        return (home / ".aws").exists()
+    except (OSError, RuntimeError):
+        return False
 
 
 def _is_harmless(name: str) -> bool:
