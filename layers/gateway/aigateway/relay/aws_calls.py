@@ -58,8 +58,8 @@ class OwnAwsCalls:
     async def _exchange(self, operation: str, body: bytes) -> tuple[ResponseHead, bytes]:
         """Send an operation over a kept connection, if there is one.
 
-        If that fails before an answer, the other kept ones are taken to be dead as well: what is
-        asked next connects anew.
+        If that fails, the other kept ones are taken to be dead as well: what is asked next
+        connects anew.
         """
         url = self._place.url
         kept = self._connections.take(url)
