@@ -30,6 +30,7 @@ from aigateway.settings import Settings
 from aigateway.telemetry.correlation import correlated
 from aigateway.telemetry.journal import SILENT, Journal
 from aigateway.telemetry.spans import Traces
+from aigateway.trust import Trust
 from aigateway.wire.messages import RequestHead
 
 logger = logging.getLogger(__name__)
@@ -104,11 +105,12 @@ def gateway_of(settings: Settings, environment: Mapping[str, str], journal: Jour
     from aigateway.ledger.dynamodb.lean import DYNAMODB  # noqa: PLC0415 - over a table only
     from aigateway.relay.aws_links import AwsLinks  # noqa: PLC0415 - likewise
 
-    clock = SystemClock()
-    links = AwsLinks(environment, clock)
+    clock, trust = SystemClock(), Trust()
+    links = AwsLinks(environment, clock, trust)
+    upstream = Http1Upstream(clock, settings.allowed_private_cidrs, trust=trust)
     store = open_store(settings, links.to(DYNAMODB))
     secrets = open_secrets(settings, clock, SecretsManager(links.to(SECRETS_MANAGER)))
-    return build(settings, store, secrets, clock, journal=journal, links=links)
+    return build(settings, store, secrets, clock, upstream, journal, links=links)
 
 
 def build(

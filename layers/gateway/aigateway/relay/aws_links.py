@@ -10,6 +10,7 @@ from aigateway.relay.aws_calls import CONNECT_SECONDS, OwnAwsCalls
 from aigateway.relay.aws_places import credentials_in, place_of
 from aigateway.relay.connections import Connections
 from aigateway.relay.dialling import Dialling
+from aigateway.trust import Trust
 from aigateway.wire.aws_json import AwsCalls, AwsService
 
 ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
@@ -21,10 +22,14 @@ names them, and no row of a provider."""
 class AwsLinks:
     """``environment`` is looked at again with each operation: the keys in it may change."""
 
-    def __init__(self, environment: Mapping[str, str], clock: Clock) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], clock: Clock, trust: Trust | None = None
+    ) -> None:
         self._environment = environment
         self._clock = clock
-        self._connections = Connections(clock, Dialling(clock, ANYWHERE), CONNECT_SECONDS)
+        self._connections = Connections(
+            clock, Dialling(clock, ANYWHERE, trust=trust), CONNECT_SECONDS
+        )
 
     def to(self, service: AwsService) -> AwsCalls | None:
         """Return what asks a service, or nothing where that is left to the SDK."""

@@ -17,6 +17,7 @@ from aigateway.relay.connections import Connections
 from aigateway.relay.dialling import Dialling, Resolve, resolved
 from aigateway.relay.http1 import head_of
 from aigateway.relay.upstream import CONNECT_SECONDS, Answer, UpstreamRequest
+from aigateway.trust import Trust
 
 
 @final
@@ -89,9 +90,14 @@ class Http1Upstream:
     """Sends requests over connections that are kept per origin."""
 
     def __init__(
-        self, clock: Clock, allowed: tuple[Network, ...], resolve: Resolve = resolved
+        self,
+        clock: Clock,
+        allowed: tuple[Network, ...],
+        resolve: Resolve = resolved,
+        trust: Trust | None = None,
     ) -> None:
-        self._connections = Connections(clock, Dialling(clock, allowed, resolve), CONNECT_SECONDS)
+        dialling = Dialling(clock, allowed, resolve, trust)
+        self._connections = Connections(clock, dialling, CONNECT_SECONDS)
 
     async def send(self, request: UpstreamRequest) -> Answer:
         url = request.provider.base_url
