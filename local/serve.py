@@ -22,9 +22,8 @@ from aigateway.clock import SystemClock
 from aigateway.errors import GatewayError, Refusal
 from aigateway.ledger import open_store, spilled_text
 from aigateway.ledger.spill_file import NAME, SpillFile
-from aigateway.pool.secrets import open_secrets
 from aigateway.relay.asgi import Aborted
-from aigateway.relay.assembly import build
+from aigateway.relay.assembly import gateway_of
 from aigateway.settings import Settings
 from aigateway.telemetry.assembly import begun, journal_of
 from aigateway.telemetry.journal import Journal, Journals
@@ -104,7 +103,7 @@ def _quiet(app: App) -> App:
 
 def _gateway(settings: Settings, journal: Journal) -> App:
     journals = Journals(journal, Spilling(_spill_file(settings)))
-    return build(settings, open_store(settings), open_secrets(settings), journal=journals)
+    return gateway_of(settings, os.environ, journals)
 
 
 def _spill_file(settings: Settings) -> SpillFile:

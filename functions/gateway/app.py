@@ -2,14 +2,13 @@
 
 import os
 
-from aigateway.ledger import open_store, spilled_text
-from aigateway.pool.secrets import open_secrets
-from aigateway.relay.assembly import build
+from aigateway.ledger import spilled_text
+from aigateway.relay.assembly import gateway_of
 from aigateway.settings import Settings
 from aigateway.telemetry.assembly import begun
 from streaming_runtime.buffered import Buffered
 
 settings = Settings.from_env(os.environ)
 journal = begun(settings, spilled_text)
-app = build(settings, open_store(settings), open_secrets(settings), journal=journal)
+app = gateway_of(settings, os.environ, journal)
 handler = Buffered(app)

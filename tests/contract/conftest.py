@@ -11,28 +11,34 @@ from aigateway.pool.vault import Vault
 from tests.contract.stand_in import (
     dynamodb_ministack,
     dynamodb_ministack_bucket,
+    dynamodb_ministack_lean,
     dynamodb_moto,
     dynamodb_moto_bucket,
+    lean_links,
     moto_connection,
     moto_s3,
     stand_in,
     stand_in_connection,
     stand_in_s3,
     vault_ministack,
+    vault_ministack_lean,
     vault_moto,
 )
 
 __all__ = [
     "dynamodb_ministack",
     "dynamodb_ministack_bucket",
+    "dynamodb_ministack_lean",
     "dynamodb_moto",
     "dynamodb_moto_bucket",
+    "lean_links",
     "moto_connection",
     "moto_s3",
     "stand_in",
     "stand_in_connection",
     "stand_in_s3",
     "vault_ministack",
+    "vault_ministack_lean",
     "vault_moto",
 ]
 
@@ -43,6 +49,7 @@ STORES = (
     "dynamodb_moto_bucket",
     pytest.param("dynamodb_ministack", marks=pytest.mark.ministack),
     pytest.param("dynamodb_ministack_bucket", marks=pytest.mark.ministack),
+    pytest.param("dynamodb_ministack_lean", marks=pytest.mark.ministack),
 )
 
 
@@ -72,3 +79,5 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     await made.start()
     yield made
     await made.stop()
+    if request.param == "dynamodb_ministack_lean":
+        await request.getfixturevalue("lean_links").aclose()

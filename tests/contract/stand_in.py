@@ -6,17 +6,21 @@ The stand-in is started once per test session and keeps nothing.
 import os
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, final
 from uuid import uuid4
 
 import pytest
 
 from aigateway.aws import client
+from aigateway.clock import SystemClock
 from aigateway.ledger.dynamodb import DynamoStore
 from aigateway.ledger.dynamodb.bucket import create_bucket
 from aigateway.ledger.dynamodb.connection import Answering, connect
+from aigateway.ledger.dynamodb.lean import DYNAMODB, Lean
 from aigateway.ledger.dynamodb.table import create_table
-from aigateway.pool.vault import SecretsManager
+from aigateway.pool.vault import SECRETS_MANAGER, SecretsManager
+from aigateway.relay.aws_links import AwsLinks
 from local.aws import LocalAws, installed
 
 ACCOUNT = {
@@ -140,6 +144,34 @@ def stand_in_connection(stand_in: str) -> Answering:
 def dynamodb_ministack(stand_in_connection: Answering) -> DynamoStore:
     """A store over a table in the stand-in."""
     return a_dynamo_store(stand_in_connection)
+
+
+@pytest.fixture
+def lean_links(stand_in: str, tmp_path: Path) -> AwsLinks:
+    """Connections to the stand-in without the SDK; who asks for them closes them."""
+    return AwsLinks(ACCOUNT | {"AWS_ENDPOINT_URL": stand_in, "HOME": str(tmp_path)}, SystemClock())
+
+
+@pytest.fixture
+def dynamodb_ministack_lean(stand_in_connection: Answering, lean_links: AwsLinks) -> DynamoStore:
+    """A store over a table in the stand-in that is asked without the SDK."""
+    table = f"ledger-{uuid4().hex[:12]}"
+    create_table(table, stand_in_connection)
+    calls = lean_links.to(DYNAMODB)
+    assert calls is not None
+    return DynamoStore(table, sending=Lean(calls), pause=at_once)
+
+
+@pytest.fixture
+def vault_ministack_lean(
+    stand_in: str, lean_links: AwsLinks, monkeypatch: pytest.MonkeyPatch
+) -> SecretsManager:
+    """Secrets in the stand-in that are read without the SDK."""
+    for name, value in (ACCOUNT | {"AWS_ENDPOINT_URL": stand_in}).items():
+        monkeypatch.setenv(name, value)
+    calls = lean_links.to(SECRETS_MANAGER)
+    assert calls is not None
+    return SecretsManager(calls)
 
 
 @pytest.fixture

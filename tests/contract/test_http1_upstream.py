@@ -36,7 +36,7 @@ async def upstream() -> AsyncIterator[Http1Upstream]:
 
 
 def kept(upstream: Http1Upstream) -> int:
-    return sum(len(connections) for connections in upstream._kept.values())
+    return sum(len(connections) for connections in upstream._connections._kept.values())
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -89,7 +89,7 @@ async def test_i11_a_connection_that_dies_in_the_hold_is_replaced_once(
         released = asyncio.get_running_loop().create_future()
         sending = asyncio.create_task(upstream.send(a_request(provider, released=released)))
         await gone.wait()
-        (connection,) = upstream._all
+        (connection,) = upstream._connections._all
         await until(lambda: connection.is_closing)
         released.set_result(None)
         assert await body_of(await sending) == b"hi"
@@ -174,7 +174,7 @@ async def test_a_connection_that_spoke_in_the_hold_is_not_replaced(
     async with peer(script) as provider:
         released = asyncio.get_running_loop().create_future()
         sending = asyncio.create_task(upstream.send(a_request(provider, released=released)))
-        await until(lambda: any(c.is_closing for c in upstream._all))
+        await until(lambda: any(c.is_closing for c in upstream._connections._all))
         released.set_result(None)
         with pytest.raises(fault):
             await body_of(await sending)
@@ -202,7 +202,7 @@ async def test_a_kept_connection_that_is_just_closing_is_not_taken(
     script, connections = in_turn(answering(OK, OK))
     async with peer(script) as provider:
         assert await body_of(await upstream.send(a_request(provider))) == b"hi"
-        (connection,) = upstream._all
+        (connection,) = upstream._connections._all
         connection.abort()
         assert kept(upstream) == 1
         assert await body_of(await upstream.send(a_request(provider))) == b"hi"
@@ -254,7 +254,7 @@ async def test_the_connection_that_served_last_serves_next_and_only_so_many_are_
         for answer in answers:
             await body_of(answer)
         assert kept(upstream) == MOST_KEPT
-        (connections,) = upstream._kept.values()
+        (connections,) = upstream._connections._kept.values()
         last = connections[-1]
         await body_of(await upstream.send(a_request(provider)))
         assert connections[-1] is last
@@ -301,7 +301,7 @@ async def test_an_early_answer_leaves_the_last_byte_unsent_and_the_connection_un
         released = asyncio.get_running_loop().create_future()
         sending = asyncio.create_task(upstream.send(a_request(provider, released=released)))
         await early.wait()
-        (connection,) = upstream._all
+        (connection,) = upstream._connections._all
         await until(lambda: connection._asked.ended)
         released.set_result(None)
         assert await body_of(await sending) == b"no"
@@ -377,7 +377,7 @@ async def test_i12_a_provider_has_to_wait_for_a_slow_reader(upstream: Http1Upstr
 
     async with peer(script) as provider:
         answer = await upstream.send(a_request(provider))
-        (connection,) = upstream._all
+        (connection,) = upstream._connections._all
         await until(lambda: connection._paused)
         assert connection._asked.unread_bytes <= 2 * (256 << 10)
         assert written < len(block) * blocks

@@ -1,6 +1,7 @@
 """What a vault promises."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
@@ -8,6 +9,17 @@ import pytest
 from aigateway import aws
 from aigateway.errors import SecretUnavailable
 from aigateway.pool.vault import Vault
+from tests.contract.conftest import VAULTS
+
+WITHOUT_SDK = "vault_ministack_lean"
+
+
+@pytest.fixture(params=[*VAULTS, pytest.param(WITHOUT_SDK, marks=pytest.mark.ministack)])
+async def vault(request: pytest.FixtureRequest) -> AsyncIterator[Vault]:
+    made: Vault = request.getfixturevalue(request.param)
+    yield made
+    if request.param == WITHOUT_SDK:
+        await request.getfixturevalue("lean_links").aclose()
 
 
 def a_name() -> str:

@@ -33,13 +33,15 @@
     │   └── SecretUnavailable, and of it SecretStoreUnavailable
     ├── Misheard                   the copy of a stream cannot be followed; only the scribe sees it
     ├── EventStreamDamaged         bytes of an AWS event stream that are none: becomes UpstreamCut
+    ├── ServiceFault               an AWS service that is asked without its SDK
+    │   └── ServiceRefused, ServiceSilent
     └── SettingsError              variables missing or wrong, all at once
 
 A message says what was expected and what was found, never a body, a key or a header value.
 """
 
-from collections.abc import Sequence
-from typing import ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 
 class GatewayError(Exception):
@@ -309,6 +311,23 @@ class Misheard(GatewayError):
 
 class EventStreamDamaged(GatewayError):
     """Bytes that are no AWS event stream, or not any more."""
+
+
+class ServiceFault(GatewayError):
+    """An AWS service did not do what it was asked for, or nobody knows whether it did."""
+
+
+class ServiceRefused(ServiceFault):
+    """It said no. ``document`` is all that it said, and may hold what was sent."""
+
+    def __init__(self, refusal_code: str, document: Mapping[str, Any]) -> None:
+        super().__init__(f"the service refused the request: {refusal_code}")
+        self.refusal_code = refusal_code
+        self.document = document
+
+
+class ServiceSilent(ServiceFault):
+    """No answer, or none that can be read: the request may have been carried out."""
 
 
 class SettingsError(GatewayError):

@@ -1,16 +1,28 @@
 """Secrets Manager: nothing that is said of it holds a text."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
+from typing import final
 
 import pytest
 from moto import mock_aws
 
-from aigateway.errors import SecretStoreUnavailable, SecretUnavailable
-from aigateway.pool.vault import SecretsManager, Stored
+from aigateway.clock import SystemClock
+from aigateway.errors import (
+    SecretStoreUnavailable,
+    SecretUnavailable,
+    ServiceFault,
+    ServiceRefused,
+    ServiceSilent,
+)
+from aigateway.pool.vault import SECRETS_MANAGER, SecretsManager, Stored
+from aigateway.relay.aws_links import AwsLinks
+from aigateway.wire.aws_json import Document
 from tests.peers import peer
 
 PLANTED = "sk-ant-planted-0a1b2c3d4e5f"
@@ -71,6 +83,7 @@ async def test_credentials_that_are_renewed_and_expired_are_an_outage(
     assert str(raised.value) == "secret aigw/name: get_secret_value failed: RuntimeError"
 
 
+@pytest.mark.parametrize("without_sdk", [False, True], ids=["SDK", "without"])
 @pytest.mark.parametrize(
     ("status", "code", "kind"),
     [
@@ -85,7 +98,13 @@ async def test_credentials_that_are_renewed_and_expired_are_an_outage(
     ],
 )
 async def test_what_the_service_refuses_of_one_secret_is_told_from_an_outage(
-    monkeypatch: pytest.MonkeyPatch, status: int, code: str, kind: type[SecretUnavailable]
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    status: int,
+    code: str,
+    kind: type[SecretUnavailable],
+    *,
+    without_sdk: bool,
 ) -> None:
     body = json.dumps({"__type": code, "message": "x"}).encode()
     head = f"HTTP/1.1 {status} X\r\nContent-Type: application/x-amz-json-1.1\r\n"
@@ -97,13 +116,55 @@ async def test_what_the_service_refuses_of_one_secret_is_told_from_an_outage(
         await writer.drain()
 
     async with peer(script) as service:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            monkeypatch.setenv(name, "test")
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{service.base_url.port}")
+        environment = {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{service.base_url.port}",
+            "HOME": str(tmp_path),
+        }
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        links = AwsLinks(environment, SystemClock())
+        calls = links.to(SECRETS_MANAGER) if without_sdk else None
+        assert (calls is not None) is without_sdk
         with pytest.raises(SecretUnavailable, match=code) as raised:
-            await SecretsManager().read("aigw/name")
+            await SecretsManager(calls).read("aigw/name")
+        await links.aclose()
     assert raised.type is kind
+    assert raised.value.__context__ is None
+
+
+@final
+class Saying:
+    """Answers one after another; a fault is raised."""
+
+    def __init__(self, *answers: Document | ServiceFault) -> None:
+        self.left = list(answers)
+
+    async def call(self, operation: str, members: Document) -> Document:
+        answer = self.left.pop(0)
+        if isinstance(answer, ServiceFault):
+            raise answer
+        return answer
+
+
+async def test_reading_without_the_sdk_is_tried_twice() -> None:
+    lost = ServiceSilent("lost")
+    kept = {"SecretString": PLANTED, "VersionId": "1"}
+    assert await SecretsManager(Saying(lost, kept)).read("aigw/name") == Stored(PLANTED, "1")
+    throttled = ServiceRefused("ThrottlingException", {})
+    assert await SecretsManager(Saying(throttled, kept)).read("aigw/name") == Stored(PLANTED, "1")
+    with pytest.raises(SecretStoreUnavailable, match="get_secret_value failed: no answer"):
+        await SecretsManager(Saying(lost, lost)).read("aigw/name")
+
+
+async def test_what_is_refused_of_one_secret_is_not_asked_again() -> None:
+    for code in ("AccessDeniedException", "ResourceNotFoundException"):
+        saying = Saying(ServiceRefused(code, {}), {"SecretString": PLANTED, "VersionId": "1"})
+        with contextlib.suppress(SecretUnavailable):
+            assert await SecretsManager(saying).read("aigw/name") is None
+        assert len(saying.left) == 1
 
 
 def test_i10_a_stored_text_is_not_shown() -> None:

@@ -1,7 +1,8 @@
 """A gateway serves, whatever is wrong with its tracing."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
+from typing import Any
 
 import pytest
 
@@ -47,3 +48,23 @@ async def test_lines_are_captured_where_that_is_wanted(backend: str, logs: bool)
 async def test_lines_alone_are_not_captured() -> None:
     assert await probed(Settings(trace_logs=True)) == 200
     assert LogEvents not in [type(handler) for handler in logging.getLogger().handlers]
+
+
+async def test_connections_of_the_store_are_closed_when_it_is_stopped() -> None:
+    order: list[str] = []
+
+    class Links:
+        async def aclose(self) -> None:
+            order.append("links")
+
+    said = iter(["startup", "shutdown"])
+
+    async def receive() -> dict[str, str]:
+        return {"type": f"lifespan.{next(said)}"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        order.append(message["type"])
+
+    app = build(Settings(), SqliteStore(None), HeldKeys(), links=Links())
+    await app({"type": "lifespan"}, receive, send)
+    assert order == ["lifespan.startup.complete", "links", "lifespan.shutdown.complete"]

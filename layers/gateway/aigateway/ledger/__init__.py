@@ -5,6 +5,7 @@ from typing import Any, Protocol
 from aigateway.interception import Closed, Opened
 from aigateway.ledger.store import Store
 from aigateway.settings import Settings
+from aigateway.wire.aws_json import AwsCalls
 
 
 class ObjectRules(Protocol):
@@ -17,13 +18,21 @@ class ObjectRules(Protocol):
         """Replace all rules."""
 
 
-def open_store(settings: Settings) -> Store:
-    """Return the store that the settings name, not started: a table, or a file of this machine."""
-    if settings.table is not None:
-        from aigateway.ledger.dynamodb import DynamoStore  # noqa: PLC0415 - costs 150 ms
+def open_store(settings: Settings, calls: AwsCalls | None = None) -> Store:
+    """Return the store that the settings name, not started: a table, or a file of this machine.
 
-        days = settings.retention.days if settings.retention is not None else None
-        return DynamoStore(settings.table, bucket=settings.payload_bucket, retention_days=days)
+    A table is asked through ``calls``, if there are any, or by the SDK.
+    """
+    if settings.table is not None:
+        from aigateway.ledger.dynamodb import DynamoStore  # noqa: PLC0415 - the SDK takes 190 ms
+        from aigateway.ledger.dynamodb.lean import Lean  # noqa: PLC0415 - of no use elsewhere
+
+        return DynamoStore(
+            settings.table,
+            bucket=settings.payload_bucket,
+            retention_days=settings.retention.days if settings.retention is not None else None,
+            sending=None if calls is None else Lean(calls),
+        )
     from aigateway.ledger.sqlite import SqliteStore  # noqa: PLC0415 - and this is of no use there
 
     return SqliteStore(settings.state_dir / "ledger.db")

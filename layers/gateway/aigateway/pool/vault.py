@@ -7,8 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, final
 
 from aigateway.aws import client
-from aigateway.errors import SecretStoreUnavailable, SecretUnavailable
+from aigateway.errors import (
+    SecretStoreUnavailable,
+    SecretUnavailable,
+    ServiceFault,
+    ServiceRefused,
+)
+from aigateway.wire.aws_json import AwsCalls, AwsService
 
+SECRETS_MANAGER = AwsService("secretsmanager", "secretsmanager", "1.1")
 ATTEMPTS = 2
 OF_ONE_SECRET = frozenset(
     {
@@ -59,20 +66,41 @@ class Vault(Protocol):
 
 @final
 class SecretsManager:
-    """The vault of an account, asked off the event loop."""
+    """The vault of an account, asked off the event loop, but for reading through ``calls``."""
 
-    def __init__(self) -> None:
+    def __init__(self, calls: AwsCalls | None = None) -> None:
+        self._calls = calls
         self._client: Any = None
         self._making = threading.Lock()
 
     async def read(self, name: str) -> Stored | None:
-        found = await self._ask("get_secret_value", "ResourceNotFoundException", SecretId=name)
+        found = await self._value(name)
         if found is None:
             return None
         if found.get("SecretBinary") is not None:
             raise SecretUnavailable(f"secret {name}: expected a text, found binary data")
         text = found.get("SecretString")
         return None if text is None else Stored(str(text), str(found.get("VersionId")))
+
+    async def _value(self, name: str) -> dict[str, Any] | None:
+        gone = "ResourceNotFoundException"
+        if self._calls is None:
+            return await self._ask("get_secret_value", gone, SecretId=name)
+        fault: ServiceFault | None = None
+        for _ in range(ATTEMPTS):
+            try:
+                return await self._calls.call("GetSecretValue", {"SecretId": name})
+            except ServiceRefused as refused:
+                if refused.refusal_code == gone:
+                    return None
+                fault = refused
+                if refused.refusal_code in OF_ONE_SECRET:
+                    break
+            except ServiceFault as silent:
+                fault = silent
+        code = fault.refusal_code if isinstance(fault, ServiceRefused) else "no answer"
+        kind = SecretUnavailable if code in OF_ONE_SECRET else SecretStoreUnavailable
+        raise kind(f"secret {name}: get_secret_value failed: {code}")
 
     async def put(self, name: str, text: str) -> None:
         exists = "ResourceExistsException"

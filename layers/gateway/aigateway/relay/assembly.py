@@ -2,18 +2,20 @@
 
 import logging
 import os
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
-from typing import Any, final
+from typing import Any, Protocol, final
 
 from aigateway.caller.principals import signer_of
 from aigateway.clock import Clock, SystemClock
 from aigateway.errors import LedgerFault, Refusal
+from aigateway.ledger import open_store
 from aigateway.ledger.prices import Prices
 from aigateway.ledger.store import Store
 from aigateway.pool.keyring import Keyrings
-from aigateway.pool.secrets import Secrets
+from aigateway.pool.secrets import Secrets, open_secrets
 from aigateway.pool.snapshot import Pool
+from aigateway.pool.vault import SECRETS_MANAGER, SecretsManager
 from aigateway.relay.app import Gateway, Serving
 from aigateway.relay.asgi import Receive, Send
 from aigateway.relay.bedrock_upstream import BedrockUpstream
@@ -31,11 +33,18 @@ from aigateway.steps import rejected
 from aigateway.telemetry.correlation import correlated
 from aigateway.telemetry.journal import SILENT, Journal
 from aigateway.telemetry.spans import Traces
+from aigateway.trust import Trust
 from aigateway.wire.messages import RequestHead
 
 logger = logging.getLogger(__name__)
 BEFORE_DEADLINE_SECONDS = 10.0
 """So long before a function's time limit the record is closed and the stream cut."""
+
+
+class Links(Protocol):
+    """Connections that the store, or the keys, are asked over."""
+
+    async def aclose(self) -> None: ...
 
 
 @final
@@ -49,12 +58,14 @@ class App:
         upstream: Upstream,
         refresh: Refresh,
         *,
+        links: Links | None,
         takes_signatures: bool,
     ) -> None:
         self._gateway = gateway
         self._store = store
         self._upstream = upstream
         self._refresh = refresh
+        self._links = links
         self._takes_signatures = takes_signatures
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -83,6 +94,8 @@ class App:
         await self._gateway.drain()
         await self._upstream.aclose()
         await self._store.stop()
+        if self._links is not None:
+            await self._links.aclose()
         await send({"type": "lifespan.shutdown.complete"})
 
 
@@ -93,6 +106,21 @@ def _seconds_left(context: Any) -> float | None:  # noqa: ANN401 - the host's ow
     return float(left - min(BEFORE_DEADLINE_SECONDS, left / 10))
 
 
+def gateway_of(settings: Settings, environment: Mapping[str, str], journal: Journal) -> App:
+    """Return the gateway over the store and the keys that the settings name."""
+    if settings.table is None:
+        return build(settings, open_store(settings), open_secrets(settings), journal=journal)
+    from aigateway.ledger.dynamodb.lean import DYNAMODB  # noqa: PLC0415 - over a table only
+    from aigateway.relay.aws_links import AwsLinks  # noqa: PLC0415 - likewise
+
+    clock, trust = SystemClock(), Trust()
+    links = AwsLinks(environment, clock, trust)
+    upstream = Http1Upstream(clock, settings.allowed_private_cidrs, trust=trust)
+    store = open_store(settings, links.to(DYNAMODB))
+    secrets = open_secrets(settings, clock, SecretsManager(links.to(SECRETS_MANAGER)))
+    return build(settings, store, secrets, clock, upstream, journal, links=links)
+
+
 def build(
     settings: Settings,
     store: Store,
@@ -101,10 +129,12 @@ def build(
     upstream: Upstream | None = None,
     journal: Journal = SILENT,
     traces: Traces | None = None,
+    *,
+    links: Links | None = None,
 ) -> App:
     """Return the gateway as an ASGI app; ``journal`` hears of its records.
 
-    ``traces`` stands in for what the settings choose.
+    ``traces`` stands in for what the settings choose. ``links`` are closed with the app.
     """
     clock = clock or SystemClock()
     traces = traces or _traces(settings, clock)
@@ -150,7 +180,14 @@ def build(
         gateway = TracedGateway(gateway, traces, clock)
     for name in settings.unknown:
         logger.warning("unknown variable", extra={"variable": name})
-    return App(gateway, store, upstream, refresh, takes_signatures="iam" in settings.auth_modes)
+    return App(
+        gateway,
+        store,
+        upstream,
+        refresh,
+        links=links,
+        takes_signatures="iam" in settings.auth_modes,
+    )
 
 
 def _traces(settings: Settings, clock: Clock) -> Traces | None:

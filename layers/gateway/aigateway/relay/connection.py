@@ -13,6 +13,7 @@ timer a connection, moved only when it rings, or would ring too late.
 """
 
 import asyncio
+import select
 from collections.abc import Callable
 from typing import cast, final
 
@@ -111,6 +112,22 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def is_closing(self) -> bool:
         return self._transport.is_closing()
+
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether a resting connection is over, also where the loop was not told yet.
+
+        A process that was frozen has not heard what the peer did meanwhile. Whatever there is to
+        read, nobody asked for it: it is the end, or as good as that.
+        """
+        if self.is_closing:
+            return True
+        held = self._transport.get_extra_info("socket")
+        if held is None:
+            return False
+        waiting = select.poll()
+        waiting.register(held, select.POLLIN)
+        return bool(waiting.poll(0))
 
     @property
     def may_be_kept(self) -> bool:

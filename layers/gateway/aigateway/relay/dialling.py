@@ -11,6 +11,7 @@ from aigateway.addresses import Network, may_be_dialled
 from aigateway.clock import Clock
 from aigateway.errors import UpstreamUnreachable
 from aigateway.pool.base_url import BaseUrl
+from aigateway.trust import Trust
 
 RESOLVED = timedelta(seconds=30)
 ADDRESSES_TRIED = 4
@@ -36,13 +37,17 @@ class Dialling:
     """
 
     def __init__(
-        self, clock: Clock, allowed: tuple[Network, ...], resolve: Resolve = resolved
+        self,
+        clock: Clock,
+        allowed: tuple[Network, ...],
+        resolve: Resolve = resolved,
+        trust: Trust | None = None,
     ) -> None:
         self._clock = clock
         self._allowed = allowed
         self._resolve = resolve
+        self._trust = trust or Trust()
         self._known: dict[tuple[str, int], tuple[datetime, tuple[str, ...]]] = {}
-        self._tls: ssl.SSLContext | None = None
 
     async def addresses(self, url: BaseUrl) -> tuple[str, ...]:
         """Resolve and check; of several addresses only the allowed ones count.
@@ -63,12 +68,10 @@ class Dialling:
         self._known[url.host, url.port] = (now, allowed[:ADDRESSES_TRIED])
         return allowed[:ADDRESSES_TRIED]
 
-    def tls(self, url: BaseUrl) -> ssl.SSLContext | None:
-        """Return what encrypts the connection, made once; nothing for plain HTTP."""
-        if url.scheme == "http":
-            return None
-        if self._tls is None:
-            from aigateway.trust import verifying  # noqa: PLC0415 - a start does not need it
+    def forget(self, url: BaseUrl) -> None:
+        """Ask the resolver anew the next time: the addresses that it gave were of no use."""
+        self._known.pop((url.host, url.port), None)
 
-            self._tls = verifying()
-        return self._tls
+    def tls(self, url: BaseUrl) -> ssl.SSLContext | None:
+        """Return what encrypts the connection; nothing for plain HTTP."""
+        return None if url.scheme == "http" else self._trust.context()

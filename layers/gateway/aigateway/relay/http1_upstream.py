@@ -5,32 +5,19 @@ that is lost until then is replaced by a new one, once: no provider has seen a w
 After the last byte nothing is ever sent again.
 """
 
-import asyncio
-from collections import deque
 from collections.abc import Awaitable
-from functools import partial
 from typing import final
-from weakref import WeakSet
 
 from aigateway.addresses import Network
 from aigateway.clock import Clock
 from aigateway.errors import UpstreamUnreachable
 from aigateway.pool.base_url import BaseUrl
 from aigateway.relay.connection import Connection
+from aigateway.relay.connections import Connections
 from aigateway.relay.dialling import Dialling, Resolve, resolved
 from aigateway.relay.http1 import head_of
-from aigateway.relay.upstream import (
-    CONNECT_SECONDS,
-    MOST_KEPT,
-    STALE_SECONDS,
-    Answer,
-    UpstreamRequest,
-)
-
-READ_BYTES = 256 << 10
-"""Of one read. All connections share the place: what they read is parsed at once."""
-
-Origin = tuple[str, str, int]
+from aigateway.relay.upstream import CONNECT_SECONDS, Answer, UpstreamRequest
+from aigateway.trust import Trust
 
 
 @final
@@ -67,12 +54,12 @@ class _Chunks:
     """The body that arrives on a connection, which goes back to where it is kept."""
 
     def __init__(
-        self, connection: Connection, origin: Origin, idle_seconds: float, upstream: "Http1Upstream"
+        self, connection: Connection, url: BaseUrl, idle_seconds: float, connections: Connections
     ) -> None:
         self._connection = connection
-        self._origin = origin
+        self._url = url
         self._idle_seconds = idle_seconds
-        self._upstream = upstream
+        self._connections = connections
         self._open = True
 
     def __aiter__(self) -> "_Chunks":
@@ -95,103 +82,40 @@ class _Chunks:
     async def aclose(self) -> None:
         if self._open:
             self._open = False
-            self._upstream.let_go(self._connection, self._origin)
+            self._connections.let_go(self._connection, self._url)
 
 
 @final
 class Http1Upstream:
-    """Keeps connections per origin, and takes the one that served last."""
+    """Sends requests over connections that are kept per origin."""
 
     def __init__(
-        self, clock: Clock, allowed: tuple[Network, ...], resolve: Resolve = resolved
+        self,
+        clock: Clock,
+        allowed: tuple[Network, ...],
+        resolve: Resolve = resolved,
+        trust: Trust | None = None,
     ) -> None:
-        self._clock = clock
-        self._dialling = Dialling(clock, allowed, resolve)
-        self._into = memoryview(bytearray(READ_BYTES))
-        self._kept: dict[Origin, deque[Connection]] = {}
-        self._all: WeakSet[Connection] = WeakSet()
+        dialling = Dialling(clock, allowed, resolve, trust)
+        self._connections = Connections(clock, dialling, CONNECT_SECONDS)
 
     async def send(self, request: UpstreamRequest) -> Answer:
         url = request.provider.base_url
-        origin = (url.scheme, url.host, url.port)
         message = _Message(request)
-        connection = self._take(origin) or await self._connect(url, origin)
+        connection = self._connections.take(url) or await self._connections.connect(url)
         try:
             if not await message.over(connection):
                 connection.abort()
-                connection = await self._connect(url, origin)
+                connection = await self._connections.connect(url)
                 if not await message.over(connection):
                     raise UpstreamUnreachable("the provider takes no request")  # noqa: TRY301 - aborted below
             head = await connection.answered(request.first_byte_seconds)
         except BaseException:
             connection.abort()
             raise
-        return Answer(head, _Chunks(connection, origin, request.idle_seconds, self))
-
-    def _take(self, origin: Origin) -> Connection | None:
-        kept = self._kept.get(origin)
-        if not kept:
-            return None
-        self._drop_stale(kept)
-        while kept:
-            connection = kept.pop()
-            if not connection.is_closing:
-                return connection
-        return None
-
-    def _drop_stale(self, kept: deque[Connection]) -> None:
-        """Close what was idle for too long by the wall clock, which a freeze does not stop."""
-        now = self._clock.now().timestamp()
-        while kept and now - kept[0].kept_at > STALE_SECONDS:
-            kept.popleft().abort()
-
-    def let_go(self, connection: Connection, origin: Origin) -> None:
-        """Keep a connection whose exchange is over, or abort it."""
-        kept = self._kept.setdefault(origin, deque())
-        self._drop_stale(kept)
-        if not connection.may_be_kept or len(kept) >= MOST_KEPT:
-            connection.abort()
-            return
-        connection.rest()
-        connection.kept_at = self._clock.now().timestamp()
-        kept.append(connection)
-
-    def _lost(self, origin: Origin, connection: Connection) -> None:
-        kept = self._kept.get(origin, ())
-        if connection in kept:
-            self._kept[origin].remove(connection)
-
-    async def _connect(self, url: BaseUrl, origin: Origin) -> Connection:
-        """Try the addresses one after another. Raises ``UpstreamUnreachable``."""
-        tls = self._dialling.tls(url)
-        name = None if tls is None else url.host
-        loop = asyncio.get_running_loop()
-        failed: OSError | None = None
-        for address in await self._dialling.addresses(url):
-            connection = Connection(self._into, partial(self._lost, origin))
-            try:
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    await loop.create_connection(
-                        partial(_same, connection), address, url.port, ssl=tls, server_hostname=name
-                    )
-            except OSError as fault:
-                connection.abort()
-                failed = fault
-            except BaseException:
-                connection.abort()
-                raise
-            else:
-                self._all.add(connection)
-                return connection
-        raise UpstreamUnreachable("the provider cannot be connected to") from failed
+        chunks = _Chunks(connection, url, request.idle_seconds, self._connections)
+        return Answer(head, chunks)
 
     async def aclose(self) -> None:
         """Abort every connection; one that is in use is cut."""
-        for connection in tuple(self._all):
-            connection.abort()
-        self._kept.clear()
-        await asyncio.sleep(0)
-
-
-def _same(connection: Connection) -> Connection:
-    return connection
+        await self._connections.aclose()

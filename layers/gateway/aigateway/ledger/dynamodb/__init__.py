@@ -8,7 +8,7 @@ from aigateway.clock import Clock, SystemClock
 from aigateway.ledger.dynamodb.audit import DynamoAudit
 from aigateway.ledger.dynamodb.bucket import Bucket
 from aigateway.ledger.dynamodb.bucket import connect as connect_bucket
-from aigateway.ledger.dynamodb.connection import Answering, Pause, Table, connect
+from aigateway.ledger.dynamodb.connection import Answering, Pause, Sending, Table, connect
 from aigateway.ledger.dynamodb.directory import DynamoDirectory
 from aigateway.ledger.dynamodb.parents import DynamoParents
 from aigateway.ledger.dynamodb.payloads import SPILL_BYTES, Payloads
@@ -39,7 +39,8 @@ class DynamoStore(
 
     ``retention_days`` bounds how far lists look back; without it they go to the first record.
     Texts that are longer than ``spill_bytes`` when compressed lie in the ``bucket``, if there is
-    one. ``connection``, ``connecting`` (makes the bucket's client) and ``pause`` are for tests.
+    one. ``sending`` carries the requests instead of the SDK. ``connection``, ``connecting`` (makes
+    the bucket's client) and ``pause`` are for tests.
     """
 
     def __init__(
@@ -50,11 +51,12 @@ class DynamoStore(
         spill_bytes: int = SPILL_BYTES,
         retention_days: int | None = None,
         clock: Clock | None = None,
+        sending: Sending | None = None,
         connection: Answering | None = None,
         connecting: Callable[[], Any] = connect_bucket,
         pause: Pause = asyncio.sleep,
     ) -> None:
-        asked = Table(table, connection or connect(), pause)
+        asked = Table(table, sending or _through_sdk(connection or connect()), pause)
         spilled = Bucket(bucket, connecting, pause) if bucket else None
         payloads = Payloads(asked, spilled, spill_bytes)
         super().__init__(asked, payloads, clock or SystemClock(), retention_days)
@@ -70,3 +72,9 @@ class DynamoStore(
         from aigateway.ledger.dynamodb.keeping import DynamoKeeping  # noqa: PLC0415 - no request needs it
 
         return DynamoKeeping(self._table, self._payloads, self._clock, self._retention_days)
+
+
+def _through_sdk(connection: Answering) -> Sending:
+    from aigateway.ledger.dynamodb.sdk import Sdk  # noqa: PLC0415 - 190 ms
+
+    return Sdk(connection)

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any, TypeVar, final
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from aigateway.aws import client
 from aigateway.errors import RecorderUnavailable
 from aigateway.ledger.dynamodb.connection import ATTEMPTS, JITTER_SECONDS, Pause
@@ -138,6 +136,8 @@ class Bucket:
 
     async def _ask(self, request: Callable[[Any], Answer], attempts: int = ATTEMPTS) -> Answer:
         """Send a request that may be repeated. Raises ``ObjectRefused`` on a final no."""
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - dear to import
+
         cause: Exception | None = None
         for attempt in range(attempts):
             if attempt:
@@ -166,6 +166,8 @@ def create_bucket(name: str, connecting: Callable[[], Any] = connect) -> None:
 
     For local use: a deployed bucket comes from the template. Raises ``RecorderUnavailable``.
     """
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - likewise
+
     try:
         connecting().create_bucket(Bucket=name)
     except ClientError as error:

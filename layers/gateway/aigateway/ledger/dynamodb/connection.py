@@ -1,7 +1,6 @@
-"""One table over PynamoDB's connection: time-outs, attempts, and our errors instead of its.
+"""One table: what is asked of it, how often, and our errors.
 
-The connection is used below the models: requests and answers are those of the service's API.
-Its own retries are off, because what may be repeated depends on the call.
+Requests and answers are those of the service's API, whoever carries them.
 """
 
 import asyncio
@@ -10,11 +9,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Seque
 from dataclasses import dataclass, field
 from typing import Any, Protocol, final
 
-from botocore.exceptions import BotoCoreError, ClientError
-from pynamodb.connection import Connection
-
 from aigateway.errors import RecorderUnavailable
-from aigateway.ledger.dynamodb.refusals import check, refused_by
+from aigateway.ledger.dynamodb.refusals import Refused, Unanswered
 from aigateway.ledger.expressions import (
     Aliases,
     Check,
@@ -37,16 +33,31 @@ BATCH_KEYS, PAGE_ROWS = 100, 1500
 ACTIONS = {Put: "Put", Update: "Update", Delete: "Delete", Check: "ConditionCheck"}
 """What TransactWriteItems calls our writes."""
 
+_UNMETERED = {"ReturnConsumedCapacity": "NONE"}
+
 Key = tuple[str, str]
 Pause = Callable[[float], Awaitable[object]]
 
 
+class Sending(Protocol):
+    """Carries one request of the table, once. Raises ``Refused``, ``Unanswered``."""
+
+    async def send(self, operation: str, request: dict[str, Any]) -> dict[str, Any]: ...
+
+
 class Answering(Protocol):
-    """What the table asks of a connection."""
+    """The same as the SDK does it: blocking, and with its own exceptions."""
 
     def dispatch(
         self, operation_name: str, operation_kwargs: dict[str, Any], /
     ) -> dict[str, Any]: ...
+
+
+def connect() -> Answering:
+    """Return the SDK's connection, which finds region, endpoint and keys by itself."""
+    from aigateway.ledger.dynamodb.sdk import connected  # noqa: PLC0415 - 190 ms
+
+    return connected()
 
 
 @final
@@ -93,37 +104,12 @@ class Partition:
 
 
 @final
-class _Checking(Connection):
-    """Takes no answer that is not whole."""
-
-    _checked: Any = None
-
-    @property
-    def client(self) -> Any:  # noqa: ANN401 - the SDK makes its clients' classes at run time
-        made: Any = super().client
-        if made is not self._checked:
-            made.meta.events.register("before-parse.dynamodb", check, unique_id="whole")
-            self._checked = made
-        return made
-
-
-def connect() -> Connection:
-    """Return a connection with our time-outs; region, endpoint and keys are the SDK's to find."""
-    return _Checking(
-        connect_timeout_seconds=CONNECT_SECONDS,
-        read_timeout_seconds=READ_SECONDS,
-        retry_configuration={"total_max_attempts": 1, "mode": "standard"},
-        max_pool_connections=32,
-    )
-
-
-@final
 class Table:
     """Requests on one table. Everything raises ``RecorderUnavailable``."""
 
-    def __init__(self, name: str, connection: Answering, pause: Pause) -> None:
+    def __init__(self, name: str, sending: Sending, pause: Pause) -> None:
         self.name = name
-        self._connection = connection
+        self._sending = sending
         self._pause = pause
 
     async def ask(
@@ -135,19 +121,15 @@ class Table:
             if attempt:
                 await self.pause()
             try:
-                return await asyncio.to_thread(self._send, operation, request)
-            except ClientError as error:
-                refused = refused_by(error)
+                return await self._sending.send(operation, _UNMETERED | request)
+            except Refused as refused:
                 if not refused.is_passing:
                     refused.is_repeat = attempt > 0
-                    raise refused from error
-                cause = error
-            except (BotoCoreError, RuntimeError) as error:  # RuntimeError: renewed, and expired
-                cause = error
+                    raise
+                cause = refused
+            except Unanswered as unanswered:
+                cause = unanswered
         raise RecorderUnavailable(f"the table did not answer after {attempts} tries") from cause
-
-    def _send(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        return self._connection.dispatch(operation, {"ReturnConsumedCapacity": "NONE"} | request)
 
     async def pause(self) -> None:
         """Wait a moment, differently long every time, so that rivals part."""

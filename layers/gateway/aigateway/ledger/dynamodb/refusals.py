@@ -1,17 +1,10 @@
-"""What the service refuses, read out of the library's exceptions, and answers that are none.
+"""What the service refuses, and what it leaves unanswered, whoever asks it."""
 
-The SDK takes a body that it cannot read for an empty one: a cut answer would say that an item is
-not there, and a page of something in between that it was written.
-"""
-
-import zlib
 from dataclasses import dataclass
-from typing import Any, final
-
-from botocore.exceptions import ClientError, ResponseStreamingError
+from typing import final
 
 from aigateway.errors import RecorderUnavailable
-from aigateway.ledger.expressions import Item, from_item
+from aigateway.ledger.expressions import Item
 
 CONDITION_FAILED = "ConditionalCheckFailedException"
 CANCELED = "TransactionCanceledException"
@@ -78,37 +71,5 @@ class Refused(RecorderUnavailable):
         return self.refusal_code == CANCELED and bool(codes) and codes <= TRANSIENT_REASONS
 
 
-SUCCESS = 200
-LENGTH, CHECKSUM, REQUEST_ID = "content-length", "x-amz-crc32", "x-amzn-requestid"
-
-
-def check(response_dict: dict[str, Any], **_: object) -> None:
-    """Look whether an answer is whole, and the service's own, before the SDK reads it.
-
-    Raises ``ResponseStreamingError``.
-    """
-    body, headers = response_dict["body"], response_dict["headers"]
-    if int(headers.get(LENGTH, len(body))) != len(body):
-        raise ResponseStreamingError(error="it was cut")
-    if CHECKSUM in headers and int(headers[CHECKSUM]) != zlib.crc32(body):
-        raise ResponseStreamingError(error="it was changed")
-    if response_dict["status_code"] == SUCCESS and REQUEST_ID not in headers:
-        raise ResponseStreamingError(error="it is not the service's")
-
-
-def refused_by(error: ClientError) -> Refused:
-    """Read a refusal; the old item of a single write stands in the answer PynamoDB wrapped."""
-    said = error.response.get("Error", {})
-    reasons = tuple(
-        Reason("None")
-        if reason is None
-        else Reason(reason.code, reason.message or "", _plain(reason.raw_item))
-        for reason in getattr(error, "cancellation_reasons", ())
-    )
-    wrapped = error.__cause__ if isinstance(error.__cause__, ClientError) else error
-    item: Any = wrapped.response.get("Item")
-    return Refused(said.get("Code", ""), said.get("Message", ""), reasons, _plain(item))
-
-
-def _plain(item: Any) -> Item | None:  # noqa: ANN401 - whatever the library hands on
-    return from_item(item) if item else None
+class Unanswered(RecorderUnavailable):
+    """No answer, or none that can be read: the request may have been carried out."""

@@ -3,8 +3,6 @@
 import time
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from aigateway.errors import RecorderUnavailable
 from aigateway.ledger.dynamodb.connection import Answering, connect
 
@@ -53,6 +51,8 @@ def create_table(name: str, connection: Answering | None = None) -> None:
 
     For local use: a deployed table comes from the template. Raises ``RecorderUnavailable``.
     """
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - dear to import
+
     door = connection or connect()
     specification = {"AttributeName": EXPIRY, "Enabled": True}
     try:
@@ -66,6 +66,8 @@ def create_table(name: str, connection: Answering | None = None) -> None:
 
 def _unless(door: Answering, operation: str, request: dict[str, Any], done: str) -> None:
     """Send a request; the refusal ``done`` says that it was done before."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - likewise
+
     try:
         door.dispatch(operation, request)
     except ClientError as error:
