@@ -39,10 +39,10 @@ async def request_in(reader: asyncio.StreamReader) -> bytes:
     return head + await reader.readexactly(length)
 
 
-def answer(document: object, status: int = 200, more: str = "") -> bytes:
+def answer(document: object, status: int = 200) -> bytes:
     body = json.dumps(document).encode()
-    head = f"HTTP/1.1 {status} X\r\ncontent-length: {len(body)}\r\nx-amz-crc32: {zlib.crc32(body)}"
-    return f"{head}\r\n{more}\r\n".encode() + body
+    head = f"HTTP/1.1 {status} X\r\nx-amzn-RequestId: R1\r\nx-amz-crc32: {zlib.crc32(body)}\r\n"
+    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
 
 
 class Asked:
@@ -243,9 +243,8 @@ async def test_a_service_that_falls_silent_is_given_up(said: bytes) -> None:
 
 
 async def test_an_answer_may_come_in_chunks() -> None:
-    said = (
-        b'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{"a":\r\n2\r\n1}\r\n0\r\n\r\n'
-    )
+    head = b"HTTP/1.1 200 OK\r\nx-amzn-requestid: 1\r\ntransfer-encoding: chunked\r\n\r\n"
+    said = head + b'5\r\n{"a":\r\n2\r\n1}\r\n0\r\n\r\n'
     async with calling(Asked(saying(said))) as (calls, _):
         assert await calls.call("GetItem", {}) == {"a": 1}
 

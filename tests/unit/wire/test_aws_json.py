@@ -16,7 +16,8 @@ REFUSED = b'{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException:x","
 
 
 def answered(status: int, body: bytes, **headers: str) -> dict[str, object]:
-    named = tuple((n.replace("_", "-").encode(), c.encode()) for n, c in headers.items())
+    sent = {"x_amzn_requestid": "R1"} | headers
+    named = tuple((n.replace("_", "-").encode(), c.encode()) for n, c in sent.items())
     return read_answer(SERVICE, ResponseHead(status, named), body)
 
 
@@ -59,6 +60,12 @@ def test_half_of_a_surrogate_pair_can_be_sent() -> None:
 def test_an_answer_is_an_object_and_may_be_empty() -> None:
     assert answered(200, b'{"Item":{}}') == {"Item": {}}
     assert answered(200, b"") == {}
+
+
+def test_an_answer_of_something_in_between_is_none() -> None:
+    """An empty object would say that an item is not there, or that it was written."""
+    with pytest.raises(ServiceSilent, match="not the service's own"):
+        read_answer(SERVICE, ResponseHead(200, ()), b"{}")
 
 
 @pytest.mark.parametrize("kind", ["Message", "message"])

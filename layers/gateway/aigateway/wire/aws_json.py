@@ -17,7 +17,7 @@ from aigateway.wire.messages import RequestHead, ResponseHead, value
 from aigateway.wire.sigv4 import AwsCredentials, SigningScope, signature_headers
 
 Document = dict[str, Any]
-CHECKSUM = b"x-amz-crc32"
+CHECKSUM, REQUEST_ID = b"x-amz-crc32", b"x-amzn-requestid"
 FAILED = 500
 """Where the statuses begin by which a service says that it could not, rather than would not."""
 
@@ -97,6 +97,8 @@ def read_answer(service: AwsService, head: ResponseHead, body: bytes) -> Documen
     except (ValueError, RecursionError):
         document = None
     if head.status == 200 and isinstance(document, dict):  # noqa: PLR2004 - the protocol's only one
+        if value(head.headers, REQUEST_ID) is None:
+            raise ServiceSilent("the answer is not the service's own")
         return document
     kind = document.get("__type") if isinstance(document, dict) else None
     if isinstance(document, dict) and isinstance(kind, str):

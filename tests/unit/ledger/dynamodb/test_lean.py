@@ -21,6 +21,7 @@ from tests.contract.stand_in import at_once
 
 ITEM = {"pk": {"S": "a"}, "sk": {"S": "b"}, "bytes": {"B": "AP8="}, "B": {"B": "AQ=="}}
 MODEL = botocore.session.get_session().get_service_model("dynamodb")
+OWN = ((b"x-amzn-requestid", b"R1"),)
 
 
 @final
@@ -36,7 +37,7 @@ class Saying:
         answer = self._answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        return read_answer(DYNAMODB, ResponseHead(answer[0], ()), json.dumps(answer[1]).encode())
+        return read_answer(DYNAMODB, ResponseHead(answer[0], OWN), json.dumps(answer[1]).encode())
 
 
 def by_sdk(operation: str, status: int, said: Document) -> Any:  # noqa: ANN401 - as it is parsed
