@@ -22,6 +22,8 @@ from aigateway.errors import RecorderUnavailable
 
 Result = TypeVar("Result")
 Work = Callable[[sqlite3.Connection], Result]
+Connecting = Callable[..., sqlite3.Connection]
+"""Opens a file as ``sqlite3.connect`` does."""
 
 MIGRATIONS = (
     "schema.sql",
@@ -57,8 +59,9 @@ class Database:
     Whatever SQLite raises becomes ``RecorderUnavailable``.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, connecting: Connecting = sqlite3.connect) -> None:
         self._path = path
+        self._connecting = connecting
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: Thread | None = None
 
@@ -100,7 +103,7 @@ class Database:
 
     def _serve(self, opened: "Future[None]") -> None:
         try:
-            connection = _connect(self._path)
+            connection = _connect(self._path, self._connecting)
         except (sqlite3.Error, OSError) as error:
             opened.set_exception(_fault(error))
             return
@@ -202,10 +205,10 @@ def _fault(error: BaseException) -> BaseException:
     return fault
 
 
-def _connect(path: Path | None) -> sqlite3.Connection:
+def _connect(path: Path | None, connecting: Connecting) -> sqlite3.Connection:
     if path is not None:
         _make_private(path)
-    connection = sqlite3.connect(path or ":memory:", isolation_level=None)
+    connection = connecting(path or ":memory:", isolation_level=None)
     try:
         connection.row_factory = sqlite3.Row
         connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
