@@ -5,7 +5,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := doors
 .DELETE_ON_ERROR:
 .SILENT: check-lock .venv-run/ready .venv/ready .venv-sam/ready .venv-aws/ready .venv-api/ready .venv-mutants/ready
-.PHONY: doors setup run run-lambda demo observe test quick check check-lock check-template check-dashboards fix smoke clients lists api exact fuzz mutants bench load lock prices build deploy
+.PHONY: doors setup run run-lambda demo observe test quick check check-lock check-template check-dashboards fix smoke clients lists api exact crash fuzz mutants bench load lock prices build deploy
 
 # Any Python from 3.11 on; asked for only when an environment is made.
 PYTHON = $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -90,6 +90,13 @@ api: .venv/ready .venv-api/ready  # the API's OpenAPI document against the runni
 exact: .venv/ready .venv-run/ready .venv-aws/ready prometheus  # 2,000 requests through 20 sandboxes, some of them killed: metrics against records; 10,000 invented names
 	EXACT_REQUESTS=2000 EXACT_SANDBOXES=20 EXACT_NAMES=10000 \
 		$(DEV) -m pytest tests/monitoring/test_exact.py tests/acceptance/test_cardinality.py
+
+CRASHES := 2000
+CRASH_RESULTS := .crash/results.ndjson
+crash: .venv/ready .venv-aws/ready  # kill processes at every step, 2,000 times: nothing is lost, nothing doubled; writes docs/reliability.md
+	@mkdir -p $(dir $(CRASH_RESULTS)) && rm -f $(CRASH_RESULTS)
+	CRASH_RUNS=$(CRASHES) CRASH_RESULTS="$(CURDIR)/$(CRASH_RESULTS)" $(DEV) -m pytest -q -n auto --dist loadfile tests/crash
+	$(DEV) -m tests.crash.page $(CRASH_RESULTS)
 
 # Each kind of conversation is made so often: three dialects, streaming and blocking, make six.
 FUZZED_CONVERSATIONS := 1700

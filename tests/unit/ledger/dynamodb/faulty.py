@@ -52,6 +52,15 @@ class FaultyConnection:
 
         self._faults.setdefault(operation, deque()).extend([fault] * times)
 
+    def dies_after(self, operation: str) -> None:
+        """Let the next request of this kind be the last thing that its process does."""
+
+        def fault(call: Calling) -> Answer:
+            call()
+            raise Died
+
+        self._faults.setdefault(operation, deque()).append(fault)
+
     def answers(self, operation: str, changed: Callable[[Answer], Answer]) -> None:
         """Change the next answer of this kind."""
         self._faults.setdefault(operation, deque()).append(lambda call: changed(call()))
@@ -68,6 +77,10 @@ class FaultyConnection:
 
     def requests(self, operation: str) -> list[dict[str, Any]]:
         return [request for name, request in self.sent if name == operation]
+
+
+class Died(BaseException):
+    """The process is gone: nobody catches this."""
 
 
 def unanswered() -> Exception:

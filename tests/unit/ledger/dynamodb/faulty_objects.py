@@ -45,6 +45,10 @@ class FaultyObjects:
 
         self._faults.setdefault(operation, deque()).extend([fault] * times)
 
+    def works(self, operation: str) -> None:
+        """Let no further request of this kind fail."""
+        self._faults.pop(operation, None)
+
     def loses_the_reply(self, operation: str) -> None:
         """Let the next request of this kind succeed, and nobody hear of it."""
 

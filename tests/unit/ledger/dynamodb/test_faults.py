@@ -11,12 +11,18 @@ from aigateway.ledger.dynamodb import DynamoStore
 from aigateway.ledger.listing import Filter, Reach, Window
 from aigateway.ledger.rows import Interception, Session
 from aigateway.pool.providers import ProviderRow
-from aigateway.reload.sweep import sweep
-from aigateway.steps import Step, steps_of_closing
+from aigateway.reload.sweep import abandoned_record, sweep
+from aigateway.steps import Step, orphaned, steps_of_closing
 from tests.builders import a_closed, a_thought, a_tool, a_usage, an_opened, at
 from tests.contract.stand_in import at_once
 from tests.recount import disagreement
-from tests.unit.ledger.dynamodb.faulty import FaultyConnection, canceled, refusal, unanswered
+from tests.unit.ledger.dynamodb.faulty import (
+    Died,
+    FaultyConnection,
+    canceled,
+    refusal,
+    unanswered,
+)
 
 ALL = Reach(None)
 NOW = at(3600)
@@ -281,7 +287,9 @@ async def test_what_was_written_before_a_crash_survives_the_sweep(
     sweeper = DynamoStore(table_name, connection=faulty, pause=at_once)
     (orphan,) = await sweeper.orphans(at(1), 10)
     assert orphan == opened
-    assert await closing(sweeper, orphan, a_closed(orphan, outcome="abandoned"))
+    left = await sweeper.remains(orphan)
+    assert left is not None
+    assert await closing(sweeper, orphan, left)
     found = await stored(sweeper, opened)
     assert found is not None
     assert found.opened.prompt == opened.prompt
@@ -310,6 +318,48 @@ async def test_what_a_crash_left_of_an_answer_is_counted_by_the_sweep(
     assert (found.closed.outcome, found.closed.usage_missing) == ("abandoned", False)
     assert found.tokens == heard.tokens == (await the_session(sweeper)).tokens
     assert await disagreement(sweeper, NOW) == {}
+
+
+async def test_a_sweep_that_dies_behind_its_closing_leaves_no_place_for_another_text(
+    store: DynamoStore, faulty: FaultyConnection, table_name: str
+) -> None:
+    """The gateway was only slow: what it had to say must not stand in a record that counts none."""
+    opened = an_opened()
+    await store.open(opened)
+    sweeper = DynamoStore(table_name, connection=faulty, pause=at_once)
+    faulty.dies_after("TransactWriteItems")
+    with pytest.raises(Died):
+        await sweep(sweeper, NOW)
+    faulty.sent.clear()
+    slow = a_closed(opened, a_usage(), a_thought(), first_byte_at=at(0.3))
+    assert not await closing(store, opened, slow)
+    found = await stored(store, opened)
+    assert found is not None
+    assert found.payload_error is None
+    assert found.closed is not None
+    assert (found.closed.outcome, found.closed.rows) == ("abandoned", ())
+    assert await disagreement(store, NOW) == {}
+
+
+async def test_a_text_that_comes_while_the_sweep_closes_is_not_the_records(
+    store: DynamoStore, faulty: FaultyConnection, table_name: str
+) -> None:
+    opened = an_opened()
+    await store.open(opened)
+    sweeper = DynamoStore(table_name, connection=faulty, pause=at_once)
+    left = await sweeper.remains(opened)
+    assert left is None
+    faulty.fails("TransactWriteItems", unanswered(), times=6)
+    with pytest.raises(RecorderUnavailable):
+        await closing(store, opened, a_closed(opened, a_usage(), a_thought()))
+    given_up = abandoned_record(opened, NOW, left)
+    steps = (*steps_of_closing(opened, given_up), *orphaned())
+    assert await sweeper.close(opened, given_up, steps)
+    found = await stored(store, opened)
+    assert found is not None
+    assert found.closed is not None
+    assert found.closed.rows == ()
+    assert await disagreement(store, NOW) == {}
 
 
 async def test_the_texts_are_those_of_the_closing_that_won(

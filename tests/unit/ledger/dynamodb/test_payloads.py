@@ -23,7 +23,7 @@ from aigateway.ledger.items import opened_item
 from aigateway.ledger.listing import Filter, Reach, Window
 from aigateway.ledger.rows import Interception
 from aigateway.ledger.texts import PROMPT_PART, object_item, texts_of
-from aigateway.reload.sweep import abandoned_record
+from aigateway.reload.sweep import abandoned_record, sweep
 from aigateway.steps import steps_of_closing
 from tests.builders import a_closed, a_thought, a_usage, an_opened, at
 from tests.contract.stand_in import OneCallAtATime, at_once
@@ -258,7 +258,11 @@ async def test_what_was_written_before_a_crash_survives_the_sweep(
     sweeper = a_store(faulty, objects, table_name)
     (orphan,) = await sweeper.orphans(at(1), 10)
     assert orphan == opened
-    assert await closing(sweeper, orphan, abandoned_record(orphan, NOW))
+    objects.fails("get_object", UNREACHABLE, times=1000)
+    with pytest.raises(RecorderUnavailable):
+        await sweep(sweeper, NOW)
+    objects.works("get_object")
+    assert await sweep(sweeper, NOW) == 1
     found = await stored(sweeper, opened)
     assert found.opened == opened
     assert found.closed is not None

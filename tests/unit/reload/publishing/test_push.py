@@ -19,7 +19,7 @@ from aigateway.reload.publishing.push import (
 from aigateway.telemetry import remote_write
 from aigateway.telemetry.remote_write import Sample
 from tests.clocks import HeldClock
-from tests.property.test_remote_write import members, sample_of, unpacked
+from tests.remote_writes import members, sample_of, unpacked
 
 EXTERNAL = (("instance", "i"), ("job", "j"))
 Judge = Callable[[list[str]], int]

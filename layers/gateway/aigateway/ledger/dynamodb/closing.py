@@ -13,7 +13,7 @@ from aigateway.errors import RecorderUnavailable
 from aigateway.interception import Closed, Opened
 from aigateway.ledger.dynamodb.connection import Table
 from aigateway.ledger.dynamodb.refusals import INVALID, Refused
-from aigateway.ledger.expressions import Item, Update
+from aigateway.ledger.expressions import Item, Put, Write
 from aigateway.ledger.moves import (
     COMBINATIONS,
     combination,
@@ -45,7 +45,10 @@ class Known:
 @final
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """One call of ``close``: everything that stays the same over its attempts."""
+    """One call of ``close``: everything that stays the same over its attempts.
+
+    ``texts`` take the place of whatever is there, with the record or not at all.
+    """
 
     opened: Opened
     closed: Closed
@@ -55,8 +58,9 @@ class Closing:
     session: Item | None
     known: Known | None
     list_shards: int
+    texts: tuple[Put, ...] = ()
 
-    def writes(self, sub_item: int, *, is_bounded: bool) -> list[Update]:
+    def writes(self, sub_item: int, *, is_bounded: bool) -> list[Write]:
         """Return the actions of the transaction, the record's first."""
         known, word = self.known, combination(self.opened)
         combinations = known.combinations if known else frozenset()
@@ -70,7 +74,8 @@ class Closing:
             is_full=len(combinations) >= COMBINATIONS,
         )
         record = record_closed(self.opened, self.closed, self.parts, self.own)
-        return [record, session, *counters_moved(self.steps, sub_item, is_bounded=is_bounded)]
+        counters = counters_moved(self.steps, sub_item, is_bounded=is_bounded)
+        return [record, session, *counters, *self.texts]
 
 
 async def committed(table: Table, closing: Closing) -> bool:

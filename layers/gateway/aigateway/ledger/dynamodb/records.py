@@ -20,7 +20,7 @@ from aigateway.ledger.documents import closed_from, opened_text, unpacked
 from aigateway.ledger.dynamodb.closing import Closing, Known, committed
 from aigateway.ledger.dynamodb.connection import Range, Table
 from aigateway.ledger.dynamodb.ground import Ground, log
-from aigateway.ledger.dynamodb.payloads import Payloads
+from aigateway.ledger.dynamodb.payloads import SPILL_BYTES, Payloads
 from aigateway.ledger.dynamodb.refusals import Refused
 from aigateway.ledger.dynamodb.table import KEYS, OPEN
 from aigateway.ledger.expressions import ABSENT, Item, Put
@@ -153,6 +153,7 @@ class DynamoRecords(Ground):
         text = await asyncio.to_thread(answer_text, opened, closed)
         layout = await self._layout()
         early = [] if is_abandoned else [self._put_answer(opened, text)]
+        texts = await self._short_texts(opened, text) if is_abandoned else ()
         displaced, *_ = await asyncio.gather(
             asyncio.gather(*early),
             self._session_is_begun(opened),
@@ -167,10 +168,11 @@ class DynamoRecords(Ground):
             session=session,
             known=self._sessions_known.get(opened.session_key),
             list_shards=layout.list_shards,
+            texts=texts,
         )
         if not await committed(self._table, closing):
             return False
-        if is_abandoned:
+        if is_abandoned and not texts:
             await self._put_answer(opened, text)
         puts = [Put(item) for items in displaced for item in items]
         await asyncio.gather(*(self._table.put(put) for put in puts))
@@ -188,6 +190,16 @@ class DynamoRecords(Ground):
     async def _is_open(self, opened: Opened) -> bool:
         record = await self._table.read(record_key(opened))
         return record is not None and "en" not in record
+
+    async def _short_texts(self, opened: Opened, text: bytes) -> tuple[Put, ...]:
+        """Return what a transaction can take along, nothing for a long text.
+
+        A gateway that is still alive may put its own text at any moment, and it would not be the
+        one that was counted.
+        """
+        if len(text) > SPILL_BYTES:
+            return ()
+        return tuple(Put(item) for item in await self._payloads.items(opened, ANSWER_PART, text))
 
     async def _put_answer(self, opened: Opened, text: bytes) -> list[dict[str, Any]]:
         """Store the answer unless one is there: what a first closing wrote may be all there is.
@@ -247,6 +259,8 @@ class DynamoRecords(Ground):
         pk, sk = record_key(opened)
         item: Item = {"pk": pk, "sk": sk, "pl": f"{ANSWER_PART}"}
         found = await self._payloads.found([item])
+        if any(each.get("why") == "unreachable" for each in found.values()):
+            raise RecorderUnavailable("what remains of a record cannot be read now")
         answer = texts_of(item, found).answer if found else None
         if answer is None:
             return None

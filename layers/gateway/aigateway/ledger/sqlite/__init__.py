@@ -8,6 +8,7 @@ from aigateway.ledger.recall import COUNT_AGE, NAMES_AGE, Recall
 from aigateway.ledger.sqlite.audit import SqliteAudit
 from aigateway.ledger.sqlite.connection import Database
 from aigateway.ledger.sqlite.directory import SqliteDirectory
+from aigateway.ledger.sqlite.opening import Connecting
 from aigateway.ledger.sqlite.people import SqlitePeople
 from aigateway.ledger.sqlite.publisher import SqlitePublisher
 from aigateway.ledger.sqlite.rates import SqliteRates
@@ -30,10 +31,11 @@ class SqliteStore(
     """The ledger at ``path``, which several processes may open at once; in memory without one.
 
     Never on a network file system: locks do not hold there (sqlite.org/wal.html).
+    ``connecting`` is for tests.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
-        self._database = Database(path)
+    def __init__(self, path: Path | None = None, *, connecting: Connecting | None = None) -> None:
+        self._database = Database(path, connecting) if connecting else Database(path)
         self._counts = Recall(COUNT_AGE)
         self._names = Recall(NAMES_AGE)
 

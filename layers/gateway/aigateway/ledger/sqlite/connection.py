@@ -17,7 +17,7 @@ from threading import Thread
 from typing import Any, Literal, TypeVar, final
 
 from aigateway.errors import RecorderUnavailable
-from aigateway.ledger.sqlite.opening import Place, connect
+from aigateway.ledger.sqlite.opening import Connecting, Place, connect
 
 Result = TypeVar("Result")
 Work = Callable[[sqlite3.Connection], Result]
@@ -43,8 +43,9 @@ class Database:
     Whatever SQLite raises becomes ``RecorderUnavailable``.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, connecting: Connecting = sqlite3.connect) -> None:
         self._path = path
+        self._connecting = connecting
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: Thread | None = None
 
@@ -86,7 +87,7 @@ class Database:
 
     def _serve(self, opened: "Future[None]") -> None:
         try:
-            held = _Held(self._path)
+            held = _Held(self._path, self._connecting)
         except (sqlite3.Error, OSError, RecorderUnavailable) as error:
             if opened.set_running_or_notify_cancel():
                 opened.set_exception(_fault(error))
@@ -132,9 +133,10 @@ class _Held:
     there would be gone with the process. Another one in its place is opened.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, connecting: Connecting) -> None:
         self._path = path
-        self._connection = connect(path)
+        self._connecting = connecting
+        self._connection = connect(path, connecting)
         self._place = Place(path)
 
     def close(self) -> None:
@@ -144,7 +146,8 @@ class _Held:
         """Open the file that lies there now. Raises what opening raises."""
         if self._place.has_another():
             self._connection.close()
-            self._connection, self._place = connect(self._path), Place(self._path)
+            self._connection = connect(self._path, self._connecting)
+            self._place = Place(self._path)
 
     def serve(self, jobs: list[_Job]) -> None:
         _write(self._connection, [job for job in jobs if job.kind == "write"], self._place)

@@ -3,11 +3,15 @@
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import final
 
 from aigateway.errors import RecorderUnavailable
+
+Connecting = Callable[..., sqlite3.Connection]
+"""Opens a file as ``sqlite3.connect`` does."""
 
 MIGRATIONS = (
     "schema.sql",
@@ -25,14 +29,14 @@ BUSY_MS = 5_000
 BETWEEN_TRIES_MS = 50
 
 
-def connect(path: Path | None) -> sqlite3.Connection:
+def connect(path: Path | None, connecting: Connecting = sqlite3.connect) -> sqlite3.Connection:
     """Open the file, or one in memory without ``path``.
 
     Raises ``OSError`` or ``sqlite3.Error``, and ``RecorderUnavailable`` for a newer layout.
     """
     if path is not None:
         _make_private(path)
-    connection = sqlite3.connect(path or ":memory:", isolation_level=None)
+    connection = connecting(path or ":memory:", isolation_level=None)
     try:
         connection.row_factory = sqlite3.Row
         _use_wal(connection)
