@@ -37,6 +37,7 @@ COPIED: Mapping[str, str] = {
 AT_HOME: Mapping[str, str] = {
     "*/admin.key": "the first key of a start on one machine, for its owner's eyes alone",
     "*/secrets.json": "the provider keys of one machine, likewise",
+    "*/secrets-manager/*": "what a test keeps as Secrets Manager",
     "*/aws/secretsmanager.json": "what the stand-in for AWS keeps as Secrets Manager",
     "*/keys": "what a test hands to a command, as a person would",
     "*/members.json": "likewise",

@@ -8,10 +8,10 @@ from aigateway.pool.vault import Stored
 
 @final
 class FolderVault:
-    """A file for each secret. A version is a number that grows."""
+    """A file for each secret, below ``folder``. A version is a number that grows."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder = folder / "secrets-manager"
 
     async def read(self, name: str) -> Stored | None:
         try:
@@ -35,6 +35,7 @@ class FolderVault:
 
     def _write(self, name: str, text: str, before: Stored | None) -> None:
         version = 1 + int(before.version if before else 0)
+        self._folder.mkdir(exist_ok=True)
         fresh = self._folder / f"{name}.new"
         fresh.write_text(f"{version}\n{text}")
         fresh.replace(self._folder / name)
