@@ -89,6 +89,16 @@ async def test_a_hundred_are_closed_at_a_run_the_oldest_first(
     assert not reader.is_behind
 
 
+async def test_lines_that_nobody_can_read_hold_up_no_sweep(
+    store: SqliteStore, file: SpillFile
+) -> None:
+    for _ in range(RECORDS_A_RUN + 1):
+        file.append(b'{"v":99}\n')
+    reader = a_reader(file)
+    assert await reader.run(store) == 0
+    assert not reader.is_behind
+
+
 async def test_one_that_the_store_does_not_take_stops_no_other_and_stays(
     store: SqliteStore, file: SpillFile
 ) -> None:

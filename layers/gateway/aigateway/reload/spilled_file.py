@@ -24,7 +24,9 @@ class FromFile:
 
     One that cannot be stored now goes to the end of the file, and so does a line that this
     release cannot read; one that was never finished goes for good. ``is_behind``: after the last
-    run there were some that it did not try, or that the store may take soon.
+    run there were some that it did not try, or that the store may take soon. Where none that
+    it tried will ever be closed nothing waits for the others, or a file of a newer release would
+    hold up every sweep.
     """
 
     def __init__(self, file: SpillFile, clock: Clock, journal: Journal) -> None:
@@ -53,8 +55,9 @@ class FromFile:
                 kept.append(line)
                 faults.append(fault)
         is_all_tried = handled == len(stretch.lines) and not stretch.has_more
-        self.is_behind = not is_all_tried or any(fault.is_young for fault in faults)
-        if len(kept) < handled or torn or not is_all_tried:
+        is_moving = len(kept) < handled
+        self.is_behind = (is_moving and not is_all_tried) or any(each.is_young for each in faults)
+        if is_moving or torn or not is_all_tried:
             await asyncio.to_thread(self._file.take, stretch, handled, kept)
         if torn:
             logger.warning("%d spilled lines were never finished, and are gone", torn)
