@@ -30,7 +30,7 @@ def a_day(**changed: Any) -> list[Record]:  # noqa: ANN401 - fields of Opened
     bob = an_opened(7, **changed, initiator_id="u-bob", initiator_username="bob")
     tool = a_tool("toolu_alone")
     return [
-        (side, charged(a_closed(side, a_usage()), 1234)),
+        (side, charged(a_closed(side, a_usage(), seconds=1), 1234)),
         (first, a_closed(first, a_usage(), a_thought("hm"), seconds=60)),
         (long, a_closed(long, a_thought("deep " * 30_000), outcome="failed", error_message="x")),
         (agent, a_closed(agent, a_usage(), usage_partial=True)),
@@ -42,9 +42,14 @@ def a_day(**changed: Any) -> list[Record]:  # noqa: ANN401 - fields of Opened
 
 
 async def written(store: Store, records: list[Record]) -> None:
-    """Store records as gateways do, each end in its time."""
-    for opened, _ in records:
-        await store.open(opened)
-    ended = [(opened, closed) for opened, closed in records if closed is not None]
-    for opened, closed in sorted(ended, key=lambda record: record[1].ended_at):
-        await store.close(opened, closed, steps_of_closing(opened, closed))
+    """Store records as gateways do: each start and each end in its time, an end before a start.
+
+    Of starts at the same moment a store may take any one for a session's first.
+    """
+    starts = [(opened.started_at, True, opened, closed) for opened, closed in records]
+    ends = [(end.ended_at, False, opened, end) for opened, end in records if end is not None]
+    for _, is_start, opened, closed in sorted([*starts, *ends], key=lambda event: event[:2]):
+        if is_start:
+            await store.open(opened)
+        elif closed is not None:
+            await store.close(opened, closed, steps_of_closing(opened, closed))
