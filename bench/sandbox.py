@@ -20,8 +20,8 @@ from aigateway.settings import Settings
 from bench import traffic
 from bench.client import Broken
 from bench.layer import Layer
+from bench.paced import length_in, writes
 from bench.processes import ROOT, Peer
-from bench.upstream import length_in, writes
 from local.__main__ import prepare
 from local.front.function import Function, environment_of
 from local.front.http1 import Request
@@ -151,7 +151,7 @@ def _event(key: str) -> bytes:
 async def arrivals() -> AsyncIterator[tuple[int, asyncio.Queue[float]]]:
     """Serve a provider that notes when the first byte of each request came; gives its port."""
     arrived: asyncio.Queue[float] = asyncio.Queue()
-    answer = b"".join(writes(traffic.FRAME_EVENTS + 5))
+    answer = b"".join(writes(traffic.stream(traffic.FRAME_EVENTS + 5)))
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while first := await reader.read(1):

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from bench.client import Address, Broken, Connection, load, unchunked
+from bench.paced import writes
 from bench.traffic import LAST_CHUNK, RESPONSE_HEAD, stream
-from bench.upstream import writes
 
 REQUEST = b"POST / HTTP/1.1\r\n\r\n"
 Serve = Callable[[list[bytes]], Address]
@@ -38,7 +38,7 @@ def serve() -> Iterator[Serve]:
 
 
 def test_an_answer_is_read_to_its_end_and_unchunked(serve: Serve) -> None:
-    connection = Connection(serve(list(writes(30))))
+    connection = Connection(serve(list(writes(stream(30)))))
     answer = connection.exchange(REQUEST)
     connection.close()
 
