@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -91,6 +92,19 @@ def await_port(process: subprocess.Popen[bytes], port: int) -> None:
     pytest.fail("nobody listens")
 
 
+def await_ready(port: int) -> None:
+    """Wait as an orchestrator does: the pool is published only after both processes listen."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        with closing(connection):
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == 200:
+                return
+        time.sleep(0.05)
+    pytest.fail("the gateway is not ready")
+
+
 @pytest.fixture
 def ports(container: Container) -> Iterator[dict[str, int]]:
     """Start the image's command, and the same for the other process and a scripted provider."""
@@ -121,6 +135,7 @@ def ports(container: Container) -> Iterator[dict[str, int]]:
             )
             started.append(process)
             await_port(process, port)
+        await_ready(ports["gateway"])
         yield ports
     finally:
         for process in started:
